@@ -1,0 +1,1 @@
+"""nearer fine-tunes embedding models, so that what belongs together comes nearer."""

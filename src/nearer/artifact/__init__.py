@@ -1,0 +1,1 @@
+"""What is left when training is over: manifest with hashes, whole or nothing, model card."""

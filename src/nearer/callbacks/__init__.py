@@ -1,0 +1,1 @@
+"""Everything that happens around the loop, one file each."""

@@ -1,0 +1,1 @@
+"""What we learn from: reading files, columns to examples, batches. Knows no model."""

@@ -1,0 +1,53 @@
+"""What one step of training is made of: the items of some rows, not yet embedded."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Column:
+    """The items of one column in one batch.
+
+    Attributes:
+        items: Texts (str) or pictures (paths), one for each row.
+        side: Whether they stand on the query or the document side of a search.
+        codes: Shape (B,), int64: equal numbers for equal content; the columns of one side share
+            one numbering, so a negative can be recognised as some other row's document.
+    """
+
+    items: Sequence[Any]
+    side: Literal["query", "document"]
+    codes: np.ndarray
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of the training data.
+
+    Attributes:
+        rows: Shape (B,), int64: row numbers in the data.
+        columns: Query first, then document, then negatives; labelled data has one column.
+        scores: Shape (B,), float64, or None.
+        labels: Shape (B,), int64, or None.
+    """
+
+    rows: np.ndarray
+    columns: tuple[Column, ...]
+    scores: np.ndarray | None = None
+    labels: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class BatchSource(Protocol):
+    """Where the loop gets its batches from."""
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of an epoch (1, 2, …); the same number gives the same batches."""

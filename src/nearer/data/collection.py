@@ -1,0 +1,28 @@
+"""One side of an evaluation, queries or index: ids, items and labels in Arrow. Reads no files."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Rows that are embedded and searched; they stay in Arrow.
+
+    Attributes:
+        ids: Unique strings, one for each row.
+        items: Texts, or paths of pictures (absolute), as strings.
+        modality: What the items are.
+        labels: Class of each row as a string, or None where relevance is by qrels.
+        source: Where the rows came from, for messages ("corpus.jsonl").
+    """
+
+    ids: pa.ChunkedArray
+    items: pa.ChunkedArray
+    modality: Literal["text", "image"]
+    labels: pa.ChunkedArray | None
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.ids)

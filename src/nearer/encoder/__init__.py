@@ -1,0 +1,1 @@
+"""What learns: one Encoder protocol, its adapters, the catalog, freezing."""

@@ -1,0 +1,77 @@
+"""What an encoder is: prepare items on the CPU, embed a prepared batch, save. No adapters."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+Side = Literal["query", "document"]
+"""Which side of a search an item stands on; decides the prompt and, of two towers, the tower."""
+
+Features = Mapping[str, Any]
+"""What a model's forward takes: tensors whose first dimension is the batch, and scalars."""
+
+Track = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+"""A seam for progress: `with track("Embedding index", 5430) as advance: advance(64)`."""
+
+
+def untracked(description: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+    """Track nothing; the default wherever progress can be shown."""
+    return nullcontext(lambda done: None)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Items made ready for the model: all that the CPU can do before the forward pass.
+
+    Attributes:
+        lengths: Shape (n,), tokens of each item that are not padding; equal for images.
+        take: Gives the features of some rows (an integer array), padded no further than they need.
+    """
+
+    lengths: np.ndarray
+    take: Callable[[np.ndarray], Features]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+
+class Encoder(Protocol):
+    """What learns. Anything with these members can be trained, evaluated and saved.
+
+    Attributes:
+        name: Short name of the model; the prefix of its metrics ("minilm_ndcg_at_k").
+        module: What is trained; its mode (train, eval) and device are the caller's business.
+    """
+
+    name: str
+    module: nn.Module
+
+    @property
+    def dimension(self) -> int:
+        """Length of an embedding."""
+
+    def prepare(self, items: Sequence[Any], side: Side) -> Prepared:
+        """Tokenise or decode items on the CPU; never touches the weights."""
+
+    def embed(self, features: Features, side: Side) -> Tensor:
+        """Embed prepared features: shape (n, dimension), with a graph where gradients are on."""
+
+    def save(self, folder: Path) -> None:
+        """Write all that is needed to load the encoder again into an empty folder."""
+
+    def fingerprint(self, side: Side) -> str:
+        """Name all that shapes an embedding beside the weights: prompt, length, preprocessing."""
+
+    def as_it_came(self) -> "Encoder":
+        """The encoder without the head that was newly added to it; itself where none was."""
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Device of a module's parameters; CPU for a module that has none."""
+    return next((p.device for p in module.parameters()), torch.device("cpu"))

@@ -1,0 +1,1 @@
+"""What good means: exact search, metrics, the evaluator. Tensors in, numbers out."""

@@ -1,0 +1,1 @@
+"""What learning means: functions of embeddings, never of models."""

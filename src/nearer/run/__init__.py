@@ -1,0 +1,1 @@
+"""Composition: spec, record, execute. One folder for each run."""
