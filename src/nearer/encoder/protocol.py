@@ -13,6 +13,8 @@ from torch import Tensor, nn
 Side = Literal["query", "document"]
 """Which side of a search an item stands on; decides the prompt and, of two towers, the tower."""
 
+Precision = Literal["fp32", "bf16", "fp16"]
+
 Features = Mapping[str, Any]
 """What a model's forward takes: tensors whose first dimension is the batch, and scalars."""
 
@@ -47,10 +49,12 @@ class Encoder(Protocol):
     Attributes:
         name: Short name of the model; the prefix of its metrics ("minilm_ndcg_at_k").
         module: What is trained; its mode (train, eval) and device are the caller's business.
+        precision: What it computes in, in training and evaluation alike; the weights stay float32.
     """
 
     name: str
     module: nn.Module
+    precision: Precision
 
     @property
     def dimension(self) -> int:

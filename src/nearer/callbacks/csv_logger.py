@@ -1,0 +1,52 @@
+"""CSVLogger: one line for each evaluation point in a CSV file."""
+
+import csv
+from pathlib import Path
+
+from nearer.loop.callback import Callback
+from nearer.loop.context import Context
+
+
+class CSVLogger(Callback):
+    """Write the metrics of every evaluation point to a CSV file, epoch 0 included.
+
+    Columns are `epoch`, `step`, and every metric that the run declares, in that order; a metric
+    that a point does not report is left empty. A line is on disk as soon as its point is done.
+
+    Args:
+        filename: The file; folders are made, an existing file is replaced when the fit begins.
+        separator: Between the columns; default a comma.
+
+    Example:
+        >>> CSVLogger("metrics.csv").filename
+        'metrics.csv'
+    """
+
+    def __init__(self, filename: str | Path, separator: str = ",") -> None:
+        self.filename = str(filename)
+        self.separator = separator
+
+    def on_fit_begin(self, ctx: Context) -> None:
+        """Begin the file with its header."""
+        self._columns = [metric.key for metric in ctx.declared]
+        path = Path(self.filename)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("w", newline="", encoding="utf-8")
+        self._writer = csv.writer(self._file, delimiter=self.separator)
+        self._write(["epoch", "step", *self._columns])
+
+    def on_metrics(self, ctx: Context) -> None:
+        """Write this point's line."""
+        point = ctx.point
+        if point is not None:
+            values = [point.metrics.get(key, "") for key in self._columns]
+            self._write([point.epoch, point.step, *values])
+
+    def on_close(self, ctx: Context) -> None:
+        """Close the file; the fit may have failed before there was one."""
+        if "_file" in vars(self):
+            self._file.close()
+
+    def _write(self, row: list[object]) -> None:
+        self._writer.writerow(row)
+        self._file.flush()

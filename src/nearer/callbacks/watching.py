@@ -1,0 +1,45 @@
+"""What callbacks that watch a metric share: which one, its value here, the best weights so far."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import Tensor
+
+from nearer.loop.context import Context
+from nearer.loop.metrics import Direction, MetricInfo, resolve
+from nearer.loop.state import EvaluationPoint
+
+Mode = Literal["auto", "min", "max"]
+DEFAULT_MONITOR = "ndcg_at_k"
+
+
+def monitored(monitor: str | None, declared: Sequence[MetricInfo]) -> tuple[str]:
+    """The metric to watch: the one that was asked for, else nDCG, else the held-out loss."""
+    if monitor is None:
+        evaluated = any(metric.bare == DEFAULT_MONITOR for metric in declared)
+        monitor = DEFAULT_MONITOR if evaluated else "val_loss"
+    return (monitor,)
+
+
+def find(monitor: str | None, mode: Mode, ctx: Context, watcher: str) -> tuple[str, Direction]:
+    """Key and direction of the metric to watch; the direction is the one that it declares."""
+    metric = resolve(*monitored(monitor, ctx.declared), ctx.declared, watcher)
+    return metric.key, metric.direction if mode == "auto" else mode
+
+
+class BestWeights:
+    """The weights of the best evaluation point, kept in memory until the fit ends."""
+
+    def __init__(self) -> None:
+        self.point: EvaluationPoint | None = None
+        self._weights: dict[str, Tensor] = {}
+
+    def keep(self, ctx: Context) -> None:
+        """Keep the weights of the last evaluation point in place of those kept before."""
+        self.point, self._weights = ctx.point, ctx.weights()
+
+    def restore(self, ctx: Context) -> None:
+        """Put the kept weights back, unless the user wants the last ones; then let them go."""
+        if self.point is not None and ctx.config.keep == "best":
+            ctx.load_weights(self._weights, self.point)
+        self._weights = {}

@@ -1,0 +1,129 @@
+"""Embedding many items through any Encoder: micro-batches of like length, order restored."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nearer.encoder.protocol import Encoder, Features, Prepared, Side, device_of
+
+TOKEN_BUDGET = 4096
+"""Padded tokens embedded at a time; about what fits a processor's cache (docs/benchmarks.md)."""
+
+CHUNK = 2048
+"""Items prepared at a time in `encode`, so that tokens of a large index are never held at once."""
+
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def micro_batches(
+    lengths: np.ndarray, most: int | None = None, budget: int = TOKEN_BUDGET
+) -> list[np.ndarray]:
+    """Split items into groups of like length, longest first.
+
+    Args:
+        lengths: Shape (n,), tokens of each item.
+        most: Most items of a group; None for no limit but the budget.
+        budget: Most tokens of a group, padding included; a single longer item is a group by itself.
+
+    Returns:
+        Integer arrays that together hold 0 … n-1 once each.
+
+    Example:
+        >>> [group.tolist() for group in micro_batches(np.array([1, 9, 2, 8]), budget=18)]
+        [[1, 3], [2, 0]]
+    """
+    order = np.argsort(-lengths, kind="stable")
+    groups = []
+    start = 0
+    while start < len(order):
+        size = max(1, budget // max(1, int(lengths[order[start]])))
+        size = min(size, most) if most else size
+        groups.append(order[start : start + size])
+        start += size
+    return groups
+
+
+def embed_prepared(
+    encoder: Encoder,
+    prepared: Prepared,
+    side: Side,
+    *,
+    micro_batch: int | None = None,
+    advance: Callable[[int], None] = lambda done: None,
+) -> Tensor:
+    """Embed prepared items in micro-batches of like length and put them back in order.
+
+    Keeps the graph where gradients are on; the result is float32 whatever the precision.
+
+    Returns:
+        Shape (n, dimension), on the encoder's device.
+    """
+    device = device_of(encoder.module)
+    groups = micro_batches(prepared.lengths, micro_batch)
+    parts = []
+    for group in groups:
+        features = to_device(prepared.take(group), device)
+        with autocast(encoder, device):
+            parts.append(encoder.embed(features, side).float())
+        advance(len(group))
+    back = np.empty(len(prepared), dtype=np.int64)
+    back[np.concatenate(groups)] = np.arange(len(prepared))
+    return torch.cat(parts)[torch.from_numpy(back).to(device)]
+
+
+@torch.inference_mode()
+def encode(
+    encoder: Encoder,
+    items: Sequence[Any],
+    side: Side,
+    *,
+    advance: Callable[[int], None] = lambda done: None,
+) -> np.ndarray:
+    """Embed items for evaluation or use: in eval mode, no gradients, modes restored after.
+
+    Args:
+        encoder: Any encoder.
+        items: Texts or pictures; an empty sequence gives an array of shape (0, dimension).
+        side: "query" or "document": decides the prompt and, of two towers, the tower.
+        advance: Called with the number of items done since the last call.
+
+    Returns:
+        Shape (n, dimension), float32.
+    """
+    out = np.empty((len(items), encoder.dimension), dtype=np.float32)
+    with evaluating(encoder.module):
+        for start in range(0, len(items), CHUNK):
+            prepared = encoder.prepare(items[start : start + CHUNK], side)
+            embedded = embed_prepared(encoder, prepared, side, advance=advance)
+            out[start : start + CHUNK] = embedded.cpu().numpy()
+    return out
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Put a module in eval mode and give every submodule its own mode back after."""
+    modes = [(m, m.training) for m in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for submodule, training in modes:
+            submodule.training = training
+
+
+def autocast(encoder: Encoder, device: torch.device) -> torch.autocast:
+    """The precision an encoder computes in, as a context."""
+    dtype = AUTOCAST.get(encoder.precision)
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
+
+
+def to_device(features: Features, device: torch.device) -> dict[str, Any]:
+    """Move the tensors among some features; the rest stays as it is."""
+    return {
+        name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
+        for name, value in features.items()
+    }

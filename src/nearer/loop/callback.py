@@ -1,0 +1,87 @@
+"""The contract of a callback: one method for each event, all empty. No callback lives here."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nearer.loop.metrics import MetricInfo
+
+if TYPE_CHECKING:
+    from nearer.loop.context import Context
+
+
+class Callback:
+    """Something that happens around the loop; subclass it and override the events you need.
+
+    A callback reads everything through the context and may: change its own attributes, return
+    metrics from `on_evaluate`, and call `ctx.request_stop(reason)`. Weights may be loaded only in
+    `on_fit_begin` and `on_fit_end` (and in `on_exception` when a signal ended the fit, to hand back
+    the best). One instance serves many fits: set state in `on_fit_begin`, not in `__init__`.
+
+    The order of a list of callbacks never matters: what one returns from `on_evaluate`, all see,
+    complete and frozen, in `on_metrics`.
+
+    Example:
+        >>> from nearer import Callback
+        >>> class Patient(Callback):
+        ...     def on_epoch_end(self, ctx):
+        ...         if ctx.metrics["train_loss"] < 0.01:
+        ...             ctx.request_stop("the loss is small enough")
+    """
+
+    def check(self) -> None:
+        """Check arguments and files before any model is loaded; raise a `NearerError`."""
+
+    def produces(self, model_name: str) -> Sequence[MetricInfo]:
+        """Declare the metrics that `on_evaluate` returns; only these can be monitored."""
+        return ()
+
+    def monitors(self, declared: Sequence[MetricInfo]) -> Sequence[str]:
+        """Name the metrics that must be among those declared; checked before the first step."""
+        return ()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed fit needs, as JSON-able values."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state_dict` gave; called after `on_fit_begin` of a resumed fit."""
+
+    def on_fit_begin(self, ctx: "Context") -> None:
+        """Set state here; the model is ready and nothing has been trained."""
+
+    def on_epoch_begin(self, ctx: "Context") -> None:
+        """An epoch begins; `ctx.epoch` is its number, from 1."""
+
+    def on_train_batch_begin(self, ctx: "Context") -> None:
+        """A batch has been drawn and is about to be trained on."""
+
+    def on_train_batch_end(self, ctx: "Context") -> None:
+        """The optimizer has stepped; `ctx.batch_loss` and `ctx.step` are up to date."""
+
+    def on_val_begin(self, ctx: "Context") -> None:
+        """The pass over the held-out rows begins."""
+
+    def on_val_batch_end(self, ctx: "Context") -> None:
+        """The loss of a held-out batch is known: `ctx.batch_loss`."""
+
+    def on_val_end(self, ctx: "Context") -> None:
+        """The loss on the held-out rows is known: `ctx.val_loss`."""
+
+    def on_evaluate(self, ctx: "Context") -> Mapping[str, float] | None:
+        """Producers: evaluate `ctx.encoder` and return metrics."""
+        return None
+
+    def on_metrics(self, ctx: "Context") -> None:
+        """Consumers: `ctx.metrics` holds all metrics of this evaluation point."""
+
+    def on_epoch_end(self, ctx: "Context") -> None:
+        """An epoch has ended."""
+
+    def on_fit_end(self, ctx: "Context") -> None:
+        """The fit has ended by itself or by an early stop; weights may be loaded."""
+
+    def on_exception(self, ctx: "Context", error: BaseException) -> None:
+        """Something ended the fit, Ctrl-C included; the error is raised again afterwards."""
+
+    def on_close(self, ctx: "Context") -> None:
+        """Release what is held; called once, always, last."""

@@ -1,0 +1,192 @@
+"""What a callback sees: everything read-only, and a verb for each thing that it may change."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from torch import Tensor
+
+from nearer.encoder.protocol import Encoder, Track, untracked
+from nearer.errors import Interrupted, NearerError
+from nearer.loop.events import Event
+from nearer.loop.metrics import MetricInfo
+from nearer.loop.state import EvaluationPoint, FitConfig, StopKind, StopReason
+from nearer.loop.weights import load_weights, snapshot
+
+Weights = Mapping[str, Tensor]
+
+
+@dataclass
+class LoopState:
+    """The loop's own notebook; only the loop writes here, and nobody outside it reads it."""
+
+    encoder: Encoder
+    config: FitConfig
+    batches: int
+    val_batches: int = 0
+    declared: Sequence[MetricInfo] = ()
+    event: Event = Event.FIT_BEGIN
+    error: BaseException | None = None
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    epochs_run: int = 0
+    batch_loss: float | None = None
+    batch_rows: int = 0
+    val_loss: float | None = None
+    learning_rates: Sequence[float] = ()
+    metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    history: list[EvaluationPoint] = field(default_factory=list)
+    stop_reason: StopReason | None = None
+    kept: EvaluationPoint | None = None
+    track: Track = untracked
+    signal: Callable[[], str | None] = lambda: None
+
+    def keep_last(self) -> None:
+        """Note which point's weights the encoder holds; restoring another one overrides it."""
+        last = self.history[-1] if self.history else None
+        self.kept = last if last and last.step == self.step and last.candidate else None
+
+    def obey_signal(self) -> None:
+        """End the fit if a signal has come; called where the model is in a consistent state."""
+        name = self.signal()
+        if name:
+            self.stop_reason = StopReason(StopKind.INTERRUPTED, f"{name} at epoch {self.epoch}")
+            raise Interrupted(name)
+
+
+class Context:
+    """A callback's view of the fit. Properties are read-only; the methods are what it may do."""
+
+    __slots__ = ("__state",)
+
+    def __init__(self, state: LoopState) -> None:
+        self.__state = state
+
+    @property
+    def config(self) -> FitConfig:
+        """How this fit was configured."""
+        return self.__state.config
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder to evaluate; at epoch 0 the one that came, without a newly added head."""
+        state = self.__state
+        return state.encoder.as_it_came() if state.step == 0 else state.encoder
+
+    @property
+    def declared(self) -> tuple[MetricInfo, ...]:
+        """All metrics that this run reports."""
+        return tuple(self.__state.declared)
+
+    @property
+    def epoch(self) -> int:
+        """Number of the running epoch, from 1; 0 before the first."""
+        return self.__state.epoch
+
+    @property
+    def batch(self) -> int:
+        """Batches of the running epoch, or of the validation pass, that are done."""
+        return self.__state.batch
+
+    @property
+    def batches(self) -> int:
+        """Batches in an epoch."""
+        return self.__state.batches
+
+    @property
+    def val_batches(self) -> int:
+        """Batches of held-out rows; 0 without them."""
+        return self.__state.val_batches
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps taken since the fit began."""
+        return self.__state.step
+
+    @property
+    def batch_loss(self) -> float | None:
+        """Mean loss over the rows of the last batch."""
+        return self.__state.batch_loss
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows of the last batch."""
+        return self.__state.batch_rows
+
+    @property
+    def val_loss(self) -> float | None:
+        """Mean loss over the held-out rows at the last validation pass."""
+        return self.__state.val_loss
+
+    @property
+    def learning_rates(self) -> tuple[float, ...]:
+        """Rate of each parameter group for the next step."""
+        return tuple(self.__state.learning_rates)
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """The metrics of the last evaluation point, by key."""
+        return self.__state.metrics
+
+    @property
+    def point(self) -> EvaluationPoint | None:
+        """The last evaluation point."""
+        return self.__state.history[-1] if self.__state.history else None
+
+    @property
+    def history(self) -> tuple[EvaluationPoint, ...]:
+        """All evaluation points so far, epoch 0 included."""
+        return tuple(self.__state.history)
+
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """Why the fit is about to end, once somebody asked for it."""
+        return self.__state.stop_reason
+
+    def request_stop(self, reason: StopReason | str) -> None:
+        """Ask the loop to end after the current step; the first reason wins and is never unsaid."""
+        if isinstance(reason, str):
+            reason = StopReason(StopKind.REQUESTED, reason)
+        if self.__state.stop_reason is None:
+            self.__state.stop_reason = reason
+
+    def track(self, description: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Show progress of something long; a signal is obeyed whenever it advances."""
+        return self.__obedient(description, total)
+
+    @contextmanager
+    def __obedient(self, description: str, total: int) -> Iterator[Callable[[int], None]]:
+        with self.__state.track(description, total) as advance:
+
+            def advance_and_obey(done: int) -> None:
+                advance(done)
+                self.__state.obey_signal()
+
+            yield advance_and_obey
+
+    def weights(self) -> dict[str, Tensor]:
+        """Copy the weights that training changes, buffers included, to the CPU."""
+        return snapshot(self.__state.encoder.module)
+
+    def load_weights(self, weights: Weights, point: EvaluationPoint | None = None) -> None:
+        """Put weights back, as `weights()` gave them.
+
+        Args:
+            weights: Tensors by name.
+            point: The evaluation point that they had, where the encoder keeps them for good.
+
+        Raises:
+            NearerError: At any event but `on_fit_begin` and `on_fit_end` (and `on_exception` where
+                a signal ended the fit).
+        """
+        state = self.__state
+        interrupted = state.event is Event.EXCEPTION and isinstance(state.error, Interrupted)
+        if not (interrupted or state.event in (Event.FIT_BEGIN, Event.FIT_END)):
+            raise NearerError(
+                f"weights were changed in {state.event.value}; they may be loaded only in "
+                "on_fit_begin and on_fit_end"
+            )
+        load_weights(state.encoder.module, weights)
+        state.kept = point

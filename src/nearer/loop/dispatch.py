@@ -1,0 +1,101 @@
+"""Who hears which event, and what happens when one of them fails. Fires nothing by itself."""
+
+from collections.abc import Sequence
+
+from nearer.errors import Interrupted, NearerError
+from nearer.loop.callback import Callback
+from nearer.loop.context import Context, LoopState
+from nearer.loop.events import Event
+
+
+class Dispatcher:
+    """Calls, for each event, only the callbacks that override it; worked out once."""
+
+    def __init__(self, callbacks: Sequence[Callback], state: LoopState) -> None:
+        self._state = state
+        self._context = Context(state)
+        self._listeners = {event: listeners(callbacks, event) for event in Event}
+
+    def emit(self, event: Event) -> None:
+        """Call every listener; the first error ends it, with a note of where it came from."""
+        self._state.event = event
+        for callback in self._listeners[event]:
+            try:
+                getattr(callback, event.value)(self._context)
+            except BaseException as error:
+                self._annotate(error, callback, event)
+                raise
+
+    def gather(self) -> dict[str, float]:
+        """Call every producer and merge what they return.
+
+        Raises:
+            NearerError: A name was returned twice, or a value is not a number.
+        """
+        self._state.event = Event.EVALUATE
+        merged: dict[str, float] = {}
+        for callback in self._listeners[Event.EVALUATE]:
+            try:
+                for name, value in (callback.on_evaluate(self._context) or {}).items():
+                    if name in merged:
+                        raise NearerError(f'metric "{name}" was returned by two callbacks')
+                    merged[name] = _number(name, value)
+            except BaseException as error:
+                self._annotate(error, callback, Event.EVALUATE)
+                raise
+        return merged
+
+    def emit_exception(self, error: BaseException) -> None:
+        """Tell everybody that the fit failed; what fails on the way becomes a note on the error."""
+        self._state.event, self._state.error = Event.EXCEPTION, error
+        for callback in self._listeners[Event.EXCEPTION]:
+            try:
+                callback.on_exception(self._context, error)
+            except BaseException as second:
+                error.add_note(f"{_name(callback)}.on_exception failed too: {second!r}")
+
+    def close(self, error: BaseException | None) -> None:
+        """Close every callback, whatever fails; the first failure is raised if nothing else was."""
+        self._state.event = Event.CLOSE
+        first: BaseException | None = None
+        for callback in self._listeners[Event.CLOSE]:
+            try:
+                callback.on_close(self._context)
+            except BaseException as failure:
+                self._annotate(failure, callback, Event.CLOSE)
+                if error is not None or first is not None:
+                    (error or first).add_note(  # type: ignore[union-attr]
+                        f"{_name(callback)}.on_close failed too: {failure!r}"
+                    )
+                else:
+                    first = failure
+        if first is not None:
+            raise first
+
+    def _annotate(self, error: BaseException, callback: Callback, event: Event) -> None:
+        if isinstance(error, Interrupted):  # a signal that came in the meantime: nobody's fault
+            return
+        error.add_note(
+            f"raised by {_name(callback)}.{event.value} "
+            f"at epoch {self._state.epoch}, step {self._state.step}"
+        )
+
+
+def listeners(callbacks: Sequence[Callback], event: Event) -> tuple[Callback, ...]:
+    """The callbacks that override an event's method, in the order of the list."""
+    empty = getattr(Callback, event.value)
+    return tuple(c for c in callbacks if getattr(type(c), event.value) is not empty)
+
+
+def _name(callback: Callback) -> str:
+    return type(callback).__name__
+
+
+def _number(name: str, value: object) -> float:
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise NearerError(
+            f'metric "{name}" is {value!r}; on_evaluate must return numbers'
+        ) from None
+    return number

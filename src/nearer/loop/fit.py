@@ -1,0 +1,240 @@
+"""The training loop. Everything that is not the loop is a callback or a parameter."""
+
+import math
+from collections.abc import Callable, Sequence
+from types import MappingProxyType
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+
+from nearer.data.batch import Batch, BatchSource
+from nearer.encoder.embedding import evaluating
+from nearer.encoder.protocol import Encoder, Track, untracked
+from nearer.errors import Interrupted, NonFiniteLoss
+from nearer.loop.callback import Callback
+from nearer.loop.context import LoopState
+from nearer.loop.dispatch import Dispatcher
+from nearer.loop.events import Event
+from nearer.loop.metrics import TRAIN_LOSS, VAL_LOSS, MetricInfo, declare, resolve
+from nearer.loop.optim import build_optimizer, build_scheduler, check_names
+from nearer.loop.state import EvaluationPoint, FitConfig, FitResult, StopKind, StopReason
+from nearer.loop.step import batch_loss, train_mode
+from nearer.losses.protocol import Loss
+
+
+def fit(
+    encoder: Encoder,
+    loss: Loss,
+    train: BatchSource,
+    *,
+    config: FitConfig,
+    callbacks: Sequence[Callback] = (),
+    val: BatchSource | None = None,
+    accelerator: Accelerator | None = None,
+    track: Track = untracked,
+    signal: Callable[[], str | None] = lambda: None,
+) -> FitResult:
+    """Train an encoder and tell the callbacks; the loop is drawn in the docstring of `Event`.
+
+    Keeps nothing between calls. The encoder is trained in place and is in eval mode afterwards.
+
+    Args:
+        encoder: What learns.
+        loss: A function of embeddings; its own parameters are trained too.
+        train: Batches by epoch.
+        config: Epochs, rates, seeds; see `FitConfig`.
+        callbacks: Who listens, in any order.
+        val: Held-out rows for `val_loss`, the same batches at every pass.
+        accelerator: Places model and batches; None: one process, the best device there is.
+        track: Shows progress of long things.
+        signal: Asked after every step and whenever an evaluation advances: the name of a signal
+            that has come, or None.
+
+    Returns:
+        History, stop reason and counts; the weights are in the encoder.
+
+    Raises:
+        MetricNotReported: A callback watches what nobody reports; before anything is trained.
+        NonFiniteLoss: The loss became NaN or infinite; names the rows of the batch.
+        Interrupted: A signal came. The step was finished and `error.result` is the `FitResult`.
+    """
+    check_names(config)
+    state = LoopState(
+        encoder,
+        config,
+        batches=len(train),
+        val_batches=len(val) if val else 0,
+        declared=check_metrics(callbacks, config.model_name, val is not None),
+        track=track,
+        signal=signal,
+    )
+    events = Dispatcher(callbacks, state)
+    trainer = _Trainer(encoder, loss, train, config, accelerator or Accelerator())
+    failure: BaseException | None = None
+    try:
+        _run(state, events, trainer, train, val)
+    except BaseException as error:
+        failure = error
+        state.keep_last()
+        events.emit_exception(error)
+        if isinstance(error, Interrupted):
+            error.result = _result(state)
+        raise
+    finally:
+        encoder.module.eval()
+        events.close(failure)
+    return _result(state)
+
+
+def check_metrics(
+    callbacks: Sequence[Callback], model_name: str, has_val: bool
+) -> tuple[MetricInfo, ...]:
+    """Collect what a run reports and check that whatever is watched is among it.
+
+    Raises:
+        MetricNotReported: A callback watches what nobody reports.
+        SpecError: Two callbacks report one name.
+    """
+    own = [TRAIN_LOSS, VAL_LOSS] if has_val else [TRAIN_LOSS]
+    declared = declare([m for c in callbacks for m in c.produces(model_name)] + own)
+    for callback in callbacks:
+        for name in callback.monitors(declared):
+            resolve(name, declared, type(callback).__name__)
+    return declared
+
+
+def _run(
+    state: LoopState,
+    events: Dispatcher,
+    trainer: "_Trainer",
+    train: BatchSource,
+    val: BatchSource | None,
+) -> None:
+    every = state.config.evaluate_every
+    state.learning_rates = trainer.rates()
+    events.emit(Event.FIT_BEGIN)
+    _evaluate(state, events, trainer, val)
+    while state.stop_reason is None and state.epochs_run < state.config.epochs:
+        state.epoch += 1
+        state.batch = 0
+        events.emit(Event.EPOCH_BEGIN)
+        for batch in train.epoch(state.epoch):
+            events.emit(Event.TRAIN_BATCH_BEGIN)
+            state.batch_loss, state.batch_rows = trainer.step(batch), len(batch)
+            state.batch += 1
+            state.step += 1
+            state.learning_rates = trainer.rates()
+            events.emit(Event.TRAIN_BATCH_END)
+            state.obey_signal()
+            if every != "epoch" and state.step % every == 0:
+                _evaluate(state, events, trainer, val)
+            if state.stop_reason is not None:
+                break
+        else:
+            state.epochs_run += 1
+        if state.history[-1].step != state.step:
+            _evaluate(state, events, trainer, val)
+        events.emit(Event.EPOCH_END)
+    if state.stop_reason is None:
+        epochs = state.config.epochs
+        done = "the only epoch is done" if epochs == 1 else f"all {epochs} epochs are done"
+        state.stop_reason = StopReason(StopKind.COMPLETED, done)
+    state.keep_last()
+    events.emit(Event.FIT_END)
+
+
+def _evaluate(
+    state: LoopState, events: Dispatcher, trainer: "_Trainer", val: BatchSource | None
+) -> None:
+    """One evaluation point: the validation pass, the producers, then the consumers."""
+    metrics: dict[str, float] = {}
+    with evaluating(state.encoder.module):
+        if trainer.rows:
+            metrics["train_loss"] = trainer.mean_loss()
+        if val is not None:
+            metrics["val_loss"] = _validate(state, events, trainer, val)
+        metrics |= events.gather()
+    state.metrics = MappingProxyType(metrics)
+    candidate = state.step > 0 or not state.config.fresh_head
+    state.history.append(EvaluationPoint(state.epoch, state.step, state.metrics, candidate))
+    events.emit(Event.METRICS)
+
+
+def _validate(state: LoopState, events: Dispatcher, trainer: "_Trainer", val: BatchSource) -> float:
+    """Mean loss over the held-out rows; the progress of the epoch is left as it was."""
+    before = state.batch, state.batch_loss, state.batch_rows
+    state.batch, total, rows = 0, 0.0, 0
+    events.emit(Event.VAL_BEGIN)
+    with torch.inference_mode():
+        for batch in val.epoch(1):
+            value = batch_loss(state.encoder, trainer.loss, batch, state.config.micro_batch)
+            state.batch_loss, state.batch_rows = value.item(), len(batch)
+            state.batch += 1
+            total += state.batch_loss * len(batch)
+            rows += len(batch)
+            events.emit(Event.VAL_BATCH_END)
+            state.obey_signal()
+    state.val_loss = total / rows
+    events.emit(Event.VAL_END)
+    state.batch, state.batch_loss, state.batch_rows = before
+    return state.val_loss
+
+
+class _Trainer:
+    """Holds what a step needs: optimizer, schedule, and the loss since the last evaluation."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        loss: Loss,
+        train: BatchSource,
+        config: FitConfig,
+        accelerator: Accelerator,
+    ) -> None:
+        set_seed(config.seed)
+        self.encoder, self.config, self.accelerator = encoder, config, accelerator
+        encoder.module.to(accelerator.device)
+        self.loss = loss.to(accelerator.device)
+        optimizer = build_optimizer(encoder.module, self.loss, config)
+        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        scheduler = build_scheduler(optimizer, config, config.epochs * len(train))
+        self.optimizer, self.scheduler = accelerator.prepare(optimizer), scheduler
+        self.total, self.rows = 0.0, 0
+
+    def step(self, batch: Batch) -> float:
+        """Forward, backward, optimizer and schedule; returns the batch's mean loss."""
+        train_mode(self.encoder.module)
+        value = batch_loss(self.encoder, self.loss, batch, self.config.micro_batch)
+        number = value.item()
+        if not math.isfinite(number):
+            rows = ", ".join(map(str, batch.rows[:20].tolist()))
+            more = f", … ({len(batch)} in all)" if len(batch) > 20 else ""
+            raise NonFiniteLoss(
+                f"the loss of a batch is {number}; its rows are {rows}{more}. A lower "
+                "learning_rate, or a look at these rows, may help"
+            )
+        self.accelerator.backward(value)
+        if self.config.clip_norm:
+            self.accelerator.clip_grad_norm_(self.parameters, self.config.clip_norm)
+        self.optimizer.step()
+        self.scheduler.step()
+        self.optimizer.zero_grad()
+        self.total += number * len(batch)
+        self.rows += len(batch)
+        return number
+
+    def rates(self) -> list[float]:
+        """Learning rate of each parameter group for the next step."""
+        return [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    def mean_loss(self) -> float:
+        """Mean over the rows trained on since the last call."""
+        mean = self.total / self.rows
+        self.total, self.rows = 0.0, 0
+        return mean
+
+
+def _result(state: LoopState) -> FitResult:
+    reason = state.stop_reason or StopReason(StopKind.INTERRUPTED, "the fit was cut short")
+    return FitResult(tuple(state.history), reason, state.epochs_run, state.step, state.kept)
