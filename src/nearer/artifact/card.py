@@ -1,0 +1,61 @@
+"""The model card of an artifact: README.md, made from its manifest."""
+
+import json
+
+from nearer.artifact.manifest import Manifest
+
+USE = {
+    "sentence-transformers": """```python
+from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer("path/to/this/folder")
+embeddings = model.encode(["a text", "another"])
+```""",
+    "towers": """```python
+from sentence_transformers import SentenceTransformer
+
+query = SentenceTransformer("path/to/this/folder/query")
+index = SentenceTransformer("path/to/this/folder/index")
+```""",
+    "module": """```python
+import nearer
+
+encoder = nearer.load("path/to/this/folder", module=YourModule())
+```""",
+}
+
+
+def model_card(manifest: Manifest) -> str:
+    """Write the card: what it is, how to use it, what it scored."""
+    metadata = ["---", "library_name: sentence-transformers", "pipeline_tag: sentence-similarity"]
+    if "/" in manifest.base_model and not manifest.base_model.startswith((".", "/", "~")):
+        metadata.append(f"base_model: {json.dumps(manifest.base_model)}")
+    metadata += ["tags:", "- sentence-transformers", "- nearer", "---"]
+    rows = [f"| {name} | {value:.5f} |" for name, value in manifest.metrics.items()]
+    scored = ["| metric | value |", "| --- | --- |", *rows] if rows else ["It was not evaluated."]
+    return "\n".join(
+        [
+            *metadata,
+            "",
+            f"# {_plain(manifest.name)}, fine-tuned",
+            "",
+            f"{_plain(manifest.base_model)}, fine-tuned with nearer; embeddings of "
+            f"{manifest.dimension} dimensions, computed in {manifest.precision}.",
+            "",
+            "## Use",
+            "",
+            USE[manifest.kind],
+            "",
+            "## What it scored",
+            "",
+            f"Definitions: {manifest.definitions}.",
+            "",
+            *scored,
+            "",
+        ]
+    )
+
+
+def _plain(text: str) -> str:
+    """A text that cannot become markup: names come from users and from other people's folders."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#|!&" else c for c in text.replace("\n", " "))

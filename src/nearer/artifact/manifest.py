@@ -1,0 +1,111 @@
+"""nearer.json: what an artifact is, how it was scored, and the hash of every file in it."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from nearer.encoder.protocol import Precision
+from nearer.errors import ArtifactError
+
+FILENAME = "nearer.json"
+FORMAT = 1
+
+Kind = Literal["sentence-transformers", "towers", "module"]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The facts of an artifact.
+
+    Attributes:
+        kind: How the encoder is laid out on disk.
+        name: Short name of the model; the prefix of its metrics.
+        base_model: What was fine-tuned.
+        dimension: Length of an embedding.
+        precision: What it was evaluated in; loading sets it again, so that figures are the same.
+        module_class: Qualified name of the class, for kind "module".
+        epoch: The epoch whose weights these are; None where they were never evaluated.
+        metrics: What these weights scored, by key.
+        definitions: Whose formulas the metrics follow.
+        spec: The run's options.
+        versions: Of nearer and of what it was made with.
+        files: Hash (SHA-256) of every other file, by its path in the folder.
+        format: Version of this file.
+    """
+
+    kind: Kind
+    name: str
+    base_model: str
+    dimension: int
+    precision: Precision = "fp32"
+    module_class: str | None = None
+    epoch: int | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    definitions: str = "trec"
+    spec: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+    def to_json(self) -> str:
+        """The manifest as it stands in the file."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=True) + "\n"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read an artifact's manifest.
+
+    Raises:
+        ArtifactError: There is none, it cannot be read, or a newer version wrote it.
+    """
+    path = folder / FILENAME
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtifactError(f"{folder} is not an artifact: it has no {FILENAME}") from None
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{path} cannot be read: {error}") from error
+    if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+        raise ArtifactError(f"{path} is not a manifest")
+    if values["format"] > FORMAT:
+        raise ArtifactError(
+            f"{path} has format {values['format']}; this nearer reads up to {FORMAT}: upgrade it"
+        )
+    known = Manifest.__dataclass_fields__
+    try:
+        return Manifest(**{key: value for key, value in values.items() if key in known})
+    except TypeError as error:
+        raise ArtifactError(f"{path} is not complete: {error}") from error
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """Hash every file of a folder but the manifest, by its path in the folder."""
+    return {
+        path.relative_to(folder).as_posix(): _sha256(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.relative_to(folder).as_posix() != FILENAME
+    }
+
+
+def verify(folder: Path, manifest: Manifest) -> None:
+    """Check that every file named in the manifest is there, whole and unchanged.
+
+    Raises:
+        ArtifactError: Names the first file that is not.
+    """
+    for name, expected in manifest.files.items():
+        inside = PurePosixPath(name)
+        if inside.is_absolute() or ".." in inside.parts:
+            raise ArtifactError(f'{folder / FILENAME} names "{name}", outside of the artifact')
+        path = folder / inside
+        if not path.is_file():
+            raise ArtifactError(f"{path} is missing from the artifact")
+        if _sha256(path) != expected:
+            raise ArtifactError(f"{path} is damaged: its hash is not the one in {FILENAME}")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

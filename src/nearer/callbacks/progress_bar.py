@@ -1,0 +1,175 @@
+"""ProgressBar: one live line for training, bars for what evaluation does, log lines between them."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from nearer.loop.callback import Callback
+from nearer.loop.context import Context
+
+LOGGER = logging.getLogger("nearer")
+
+
+class ProgressBar(Callback):
+    """Show a fit on the terminal: one live line, and bars that go when they are done.
+
+    Off a terminal it prints one plain line for each epoch. Log lines go through the same console,
+    so they never tear the bar. Progress goes to stderr; nothing is written to stdout.
+
+    Args:
+        console: Where to draw; default: stderr.
+
+    Example:
+        >>> with ProgressBar() as bar, bar.track("Embedding index", 2) as advance:
+        ...     advance(2)
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        self._live = self.console.is_terminal or self.console.is_jupyter
+        self._open = 0
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> "ProgressBar":
+        """Take the console over: start the bars, and show nearer's log lines between them."""
+        self._open += 1
+        if self._open == 1:
+            self._progress = self._make()
+            if self._live:
+                self._progress.start()
+            self._handler = self._make_handler()
+            self._before = LOGGER.level, LOGGER.propagate
+            LOGGER.addHandler(self._handler)
+            # The console is this handler's while the bars are up: a root handler of the user's
+            # would print every line a second time, across them.
+            LOGGER.propagate = False
+            LOGGER.setLevel(logging.INFO)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Draw the last state, leave the terminal clean, give the logger back as it was."""
+        self._open -= 1
+        if self._open == 0:
+            if self._live:
+                self._progress.stop()
+            LOGGER.removeHandler(self._handler)
+            level, LOGGER.propagate = self._before
+            LOGGER.setLevel(level)
+
+    @contextmanager
+    def track(self, description: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show a bar while something long is done; it is gone afterwards."""
+        with self:
+            task = self._progress.add_task(description, total=total, text="")
+            try:
+                yield lambda done: self._progress.advance(task, done)
+            finally:
+                self._progress.remove_task(task)
+
+    def on_fit_begin(self, ctx: Context) -> None:
+        """Show the bars."""
+        self.__enter__()
+        self._task = None
+        self._loss = _Mean()
+
+    def on_epoch_begin(self, ctx: Context) -> None:
+        """Begin the epoch's line."""
+        self._loss = _Mean()
+        self._began = time.monotonic()
+        if self._task is None:
+            self._task = self._progress.add_task("", total=ctx.batches, text="")
+        self._progress.reset(
+            self._task, total=ctx.batches, description=_epoch(ctx), text=self._text(ctx)
+        )
+
+    def on_train_batch_end(self, ctx: Context) -> None:
+        """Advance the line."""
+        if ctx.batch_loss is not None and self._task is not None:
+            self._loss.add(ctx.batch_loss, ctx.batch_rows)
+            self._progress.update(self._task, advance=1, text=self._text(ctx))
+
+    def on_metrics(self, ctx: Context) -> None:
+        """Show the held-out loss as soon as it is known."""
+        if self._task is not None:
+            self._progress.update(self._task, text=self._text(ctx))
+
+    def on_epoch_end(self, ctx: Context) -> None:
+        """Off a terminal: print the epoch's line."""
+        if not self._live:
+            seconds = int(time.monotonic() - self._began)
+            clock = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+            self.console.print(
+                f"{_epoch(ctx)} {ctx.batch}/{ctx.batches} {clock} {self._text(ctx)}",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+
+    def on_close(self, ctx: Context) -> None:
+        """Take the bars down."""
+        if self._open:
+            self.__exit__(None, None, None)
+
+    def _text(self, ctx: Context) -> str:
+        loss = "-.---" if self._loss.rows == 0 else f"{self._loss.mean():.3f}"
+        # Compared with None: a held-out loss of exactly 0 is a value, and is shown.
+        val = "" if ctx.val_loss is None else f" • val_loss: {ctx.val_loss:.3f}"
+        return f"• loss: {loss}{val}"
+
+    def _make(self) -> Progress:
+        return Progress(
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=40, style="dim", complete_style="green", finished_style="yellow"),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[text]}"),
+            console=self.console,
+            disable=not self._live,
+        )
+
+    def _make_handler(self) -> logging.Handler:
+        if self._live:
+            return RichHandler(console=self.console, show_path=False, rich_tracebacks=False)
+        handler = logging.StreamHandler(self.console.file)
+        handler.setFormatter(
+            logging.Formatter("[%(asctime)s] %(levelname)-8s %(message)s", "%H:%M:%S")
+        )
+        return handler
+
+
+class _Mean:
+    """A mean over rows, not over batches: a short last batch counts for what it is."""
+
+    def __init__(self) -> None:
+        self.total, self.rows = 0.0, 0
+
+    def add(self, value: float, rows: int) -> None:
+        self.total += value * rows
+        self.rows += rows
+
+    def mean(self) -> float:
+        return self.total / self.rows
+
+
+def _epoch(ctx: Context) -> str:
+    return f"Training [{ctx.epoch}/{ctx.config.epochs}]"

@@ -1,0 +1,119 @@
+"""Tracker: hand the numbers of a run to TensorBoard, W&B, MLflow, … through accelerate."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nearer.errors import SpecError, did_you_mean
+from nearer.loop.callback import Callback
+from nearer.loop.context import Context
+
+NAMES = (
+    "tensorboard",
+    "wandb",
+    "mlflow",
+    "trackio",
+    "comet_ml",
+    "aim",
+    "clearml",
+    "dvclive",
+    "swanlab",
+)
+LOGGER = logging.getLogger("nearer")
+
+
+class Tracker(Callback):
+    """Send loss, learning rate and metrics to an experiment tracker.
+
+    Names are grouped the way trackers show them: `train/loss`, `train/learning_rate`,
+    `metrics/<name>`; the step is the optimizer step. A tracker that fails is warned about once
+    and then left alone: it never ends a run.
+
+    Args:
+        name: "tensorboard", "wandb", "mlflow" or another tracker that accelerate knows.
+        project: Name of the project or experiment there.
+        folder: Where trackers that write files put them.
+        every: Steps between two lines of the training loss.
+        options: Passed to the tracker's own start, such as {"tags": ["first"]}.
+
+    Raises:
+        SpecError: accelerate knows no such tracker, or its package is not installed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        project: str = "nearer",
+        folder: str | Path = "trackers",
+        every: int = 10,
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        if name not in NAMES:
+            raise SpecError(
+                [f'no tracker "{name}"; there are {", ".join(NAMES)}.{did_you_mean(name, NAMES)}']
+            )
+        if every < 1:
+            raise SpecError([f"Tracker.every: {every}; must be at least 1"])
+        self.name = name
+        self.project = project
+        self.folder = str(folder)
+        self.every = every
+        self.options = dict(options or {})
+
+    def check(self) -> None:
+        """Check that the tracker's package is there."""
+        from accelerate.tracking import get_available_trackers
+
+        available = [str(getattr(t, "value", t)) for t in get_available_trackers()]
+        if self.name not in available:
+            raise SpecError(
+                [f"Tracker: the package of {self.name} is not installed: pip install {self.name}"]
+            )
+
+    def on_fit_begin(self, ctx: Context) -> None:
+        """Start the tracker with the configuration of the fit."""
+        from accelerate.tracking import LOGGER_TYPE_TO_CLASS
+
+        self._tracker: Any = None
+        self._failed = False
+        kind = LOGGER_TYPE_TO_CLASS[self.name]
+        where = (self.project, self.folder) if kind.requires_logging_directory else (self.project,)
+        plain = int, float, str
+        config = {k: v for k, v in vars(ctx.config).items() if isinstance(v, plain)}
+
+        def start() -> None:
+            self._tracker = kind(*where, **self.options)
+            self._tracker.start()
+            self._tracker.store_init_configuration(config)
+
+        self._guarded(start)
+
+    def on_train_batch_end(self, ctx: Context) -> None:
+        """Log the loss and the learning rate."""
+        if ctx.step % self.every == 0 and ctx.batch_loss is not None:
+            self._log(
+                {"train/loss": ctx.batch_loss, "train/learning_rate": ctx.learning_rates[0]},
+                ctx.step,
+            )
+
+    def on_metrics(self, ctx: Context) -> None:
+        """Log every metric of this point."""
+        self._log({f"metrics/{name}": value for name, value in ctx.metrics.items()}, ctx.step)
+
+    def on_close(self, ctx: Context) -> None:
+        """Finish the tracker's run."""
+        if vars(self).get("_tracker") is not None:
+            self._guarded(self._tracker.finish)
+
+    def _log(self, values: dict[str, float], step: int) -> None:
+        self._guarded(lambda: self._tracker.log(values, step=step))
+
+    def _guarded(self, call: Callable[[], None]) -> None:
+        if self._failed:
+            return
+        try:
+            call()
+        except Exception as error:  # whatever a server or its client may raise
+            self._failed = True
+            LOGGER.warning("%s failed and is left alone from here: %s", self.name, error)

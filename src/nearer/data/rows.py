@@ -1,0 +1,135 @@
+"""A table that was read, and where each of its rows stands; reads no files itself."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pyarrow as pa
+
+from nearer.errors import DataError, SpecError
+
+Mask = np.ndarray
+"""Shape (rows,), bool: True where a row has a fault."""
+
+FIRST = 5
+"""How many faults of a kind a message shows; the rest is counted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of one file or object, in Arrow, with what messages need.
+
+    Attributes:
+        table: The columns; text files give strings only, so "007" and "NA" stay as they are.
+        source: What messages call it: the path as it was given, or "list", "DataFrame", "Dataset".
+        folder: Folder that relative picture paths refer to, or None (the working folder).
+        first_line: First line of a CSV file, for messages about a header that is missing.
+        locate: Gives the line in the file of some rows; asked only when an error needs it. None
+            where rows have no lines (Parquet, objects); they are then counted from 0.
+    """
+
+    table: pa.Table
+    source: str
+    folder: Path | None = None
+    first_line: str | None = None
+    locate: Callable[[Sequence[int]], list[int]] | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def places(self, rows: Sequence[int]) -> list[str]:
+        """Where these rows stand: "line 3" in a text file, "row 2" (counted from 0) elsewhere."""
+        if self.locate is None:
+            return [f"row {row}" for row in rows]
+        return [f"line {line}" for line in self.locate(rows)]
+
+
+class BadRows:
+    """Rows that cannot be used, with a reason each; gathered from all columns, told at once."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self.mask: Mask = np.zeros(len(rows), dtype=bool)
+        self._faults: list[tuple[Mask, str, Callable[[int], str]]] = []
+
+    def add(self, mask: Mask, column: str, reason: Callable[[int], str]) -> None:
+        """Note the rows of a mask.
+
+        Args:
+            mask: Shape (rows,), True where the row cannot be used.
+            column: The column as it is called in the file.
+            reason: What is wrong with a row; called for the few rows that a message shows.
+        """
+        if mask.any():
+            self.mask |= mask
+            self._faults.append((mask, column, reason))
+
+    def __len__(self) -> int:
+        return int(self.mask.sum())
+
+    def reasons(self) -> tuple[str, ...]:
+        """The first faults in the order of the file: 'line 3, column "query": empty text'."""
+        shown = np.flatnonzero(self.mask)[:FIRST].tolist()
+        places = self.rows.places(shown)
+        found = [
+            f'{place}, column "{column}": {reason(row)}'
+            for row, place in zip(shown, places, strict=True)
+            for mask, column, reason in self._faults
+            if mask[row]
+        ]
+        return tuple(found)
+
+    def fault(self) -> str:
+        """The message that refuses these rows."""
+        lines = [f"  {reason}" for reason in self.reasons()]
+        if len(self) > FIRST:
+            lines.append(f"  … and {len(self) - FIRST} more rows")
+        return "\n".join(
+            [
+                f"{self.rows.source}: {len(self)} of {len(self.rows)} rows cannot be used:",
+                *lines,
+                '  Mend them, or leave them out with on_bad_row="skip".',
+            ]
+        )
+
+
+def refuse(faults: Sequence[str]) -> NoReturn:
+    """Raise one DataError, or a SpecError that lists several faults."""
+    if len(faults) == 1:
+        raise DataError(faults[0])
+    raise SpecError(faults)
+
+
+def table_of(records: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """A table from mappings whose keys and types may differ from row to row.
+
+    Keys that a row lacks are null. A column of mixed numbers and strings becomes strings. Paths
+    become strings. Raises `pyarrow.ArrowInvalid` or `ArrowTypeError` for values Arrow has no
+    type for.
+    """
+    names = dict.fromkeys(str(key) for record in records for key in record)
+    columns = {name: _array([record.get(name) for record in records]) for name in names}
+    return pa.table(columns)
+
+
+def _array(values: list[Any]) -> pa.Array:
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.array([_text(value) for value in values])
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, PathLike):
+        return fspath(value)
+    if isinstance(value, (bool, int, float)):
+        return str(value)
+    return value
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Names as a message lists them: "a", "b"."""
+    return ", ".join(f'"{name}"' for name in names)

@@ -1,0 +1,172 @@
+"""From a name, a folder or an object to an Encoder, ready to train; runs no model folder's code."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sentence_transformers import SentenceTransformer
+from torch import nn
+
+from nearer.encoder.catalog import locate, short_name
+from nearer.encoder.freezing import freeze_all, freeze_layers
+from nearer.encoder.heads import with_head
+from nearer.encoder.module import ModuleEncoder, Prepare
+from nearer.encoder.protocol import Encoder, Precision
+from nearer.encoder.sentence import SentenceTransformerEncoder
+from nearer.encoder.towers import TwoTowers
+from nearer.errors import ModelError, SpecError
+
+
+@dataclass(frozen=True)
+class EncoderOptions:
+    """How an encoder is set up before it is trained.
+
+    Attributes:
+        max_length: Most tokens of a text; None: the model's own.
+        query_prompt: Put before queries; None: the model's own.
+        document_prompt: Put before documents; None: the model's own.
+        precision: What to compute in.
+        output_dim: Length of a newly added projection; None adds none.
+        freeze: None, "backbone", "query", "index" or a number of layers.
+        prepare: For an `nn.Module` without a method `prepare`.
+        sample: An item to find out a module's dimension with, where a head is added.
+    """
+
+    max_length: int | None = None
+    query_prompt: str | None = None
+    document_prompt: str | None = None
+    precision: Precision = "fp32"
+    output_dim: int | None = None
+    freeze: str | int | None = None
+    prepare: Prepare | None = None
+    sample: Any = None
+
+
+def load_encoder(
+    model: Any, options: EncoderOptions | None = None, name: str | None = None
+) -> Encoder:
+    """Load one encoder.
+
+    Args:
+        model: Catalog name, hub id, local folder, `SentenceTransformer` or `nn.Module`.
+        options: Prompts, length, head, freezing.
+        name: Short name; default: see `short_name`.
+
+    Raises:
+        UnknownName: No such model.
+        ModelError: It cannot be loaded; says why.
+        SpecError: It cannot be frozen, or given a head, as asked.
+    """
+    options = options or EncoderOptions()
+    encoder: SentenceTransformerEncoder | ModuleEncoder
+    if isinstance(model, SentenceTransformer):
+        encoder = SentenceTransformerEncoder(model, name or "model", options.precision)
+    elif isinstance(model, nn.Module):
+        encoder = ModuleEncoder(model, options.prepare, name, precision=options.precision)
+    else:
+        encoder = _load(str(model), options, name)
+    if isinstance(encoder, SentenceTransformerEncoder):
+        _set_up(encoder.model, options)
+    return _frozen(encoder, options)
+
+
+def load_towers(query: Any, index: Any, options: EncoderOptions) -> TwoTowers:
+    """Load two encoders with heads into one space of `options.output_dim`."""
+    towers = []
+    for model, side in ((query, "query"), (index, "index")):
+        towers.append(load_encoder(model, _for_tower(options, side)))
+    return TwoTowers(*towers)
+
+
+def load_sentence_transformer(folder_or_id: str) -> SentenceTransformer:
+    """Load a SentenceTransformer quietly: safetensors only, no remote code.
+
+    Raises:
+        ModelError: It cannot be loaded; says why and what to do.
+    """
+    with _quiet():
+        try:
+            return SentenceTransformer(
+                folder_or_id,
+                device="cpu",
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True},
+            )
+        except Exception as error:
+            raise ModelError(f'cannot load the model "{folder_or_id}": {_first(error)}') from error
+
+
+def _load(model: str, options: EncoderOptions, name: str | None) -> SentenceTransformerEncoder:
+    source, entry = locate(model)
+    loaded = load_sentence_transformer(source)
+    if entry is not None:
+        if entry.query_prompt is not None:
+            loaded.prompts.setdefault("query", entry.query_prompt)
+        if entry.document_prompt is not None:
+            loaded.prompts.setdefault("document", entry.document_prompt)
+    return SentenceTransformerEncoder(loaded, name or short_name(model), options.precision)
+
+
+def _set_up(model: SentenceTransformer, options: EncoderOptions) -> None:
+    if options.query_prompt is not None:
+        model.prompts["query"] = options.query_prompt
+    if options.document_prompt is not None:
+        model.prompts["document"] = options.document_prompt
+    if options.max_length is not None:
+        most = model.get_max_seq_length()
+        if most is not None and options.max_length > most:
+            raise SpecError([f"max_length: {options.max_length}; the model takes at most {most}"])
+        model.max_seq_length = options.max_length
+
+
+def _frozen(
+    encoder: SentenceTransformerEncoder | ModuleEncoder, options: EncoderOptions
+) -> SentenceTransformerEncoder | ModuleEncoder:
+    if options.freeze == "backbone":
+        freeze_all(encoder.module)
+    elif isinstance(options.freeze, int):
+        freeze_layers(encoder.module, options.freeze)
+    if options.output_dim is None:
+        return encoder
+    if isinstance(encoder, ModuleEncoder) and options.sample is not None:
+        import numpy as np
+        import torch
+
+        with torch.no_grad():
+            prepared = encoder.prepare([options.sample], "document")
+            encoder.embed(prepared.take(np.array([0])), "document")
+    return with_head(encoder, options.output_dim)
+
+
+def _for_tower(options: EncoderOptions, side: str) -> EncoderOptions:
+    from dataclasses import replace
+
+    if options.freeze in ("query", "index"):
+        return replace(options, freeze="backbone" if options.freeze == side else None)
+    return options
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' own bars and notices off the screen; ours is the only bar."""
+    from transformers.utils import logging as transformers_logging
+
+    loggers = [logging.getLogger(n) for n in ("sentence_transformers", "transformers")]
+    levels = [logger.level for logger in loggers]
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+def _first(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"

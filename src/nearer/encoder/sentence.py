@@ -1,0 +1,132 @@
+"""The adapter for SentenceTransformer: texts, pictures, CLIP, whatever that library can load."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from sentence_transformers import SentenceTransformer
+from torch import Tensor
+
+from nearer.encoder.protocol import Features, Precision, Prepared, Side
+from nearer.errors import ModelError
+
+PROMPTS: dict[Side, tuple[str, ...]] = {
+    "query": ("query",),
+    "document": ("document", "passage", "corpus"),
+}
+"""Names under which a SentenceTransformer keeps the prompt of each side; the first one counts."""
+
+
+class SentenceTransformerEncoder:
+    """Trains and evaluates a `SentenceTransformer`, and is saved as one.
+
+    Texts are tokenised with the model's own settings; the prompt of a side is the one that
+    `encode_query` and `encode_document` would use.
+
+    Args:
+        model: The model; it is trained in place.
+        name: Short name; prefix of the metrics.
+        precision: "fp32", "bf16" or "fp16".
+        head: Index of a newly added projection among the model's modules, if there is one.
+    """
+
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        name: str,
+        precision: Precision = "fp32",
+        head: int | None = None,
+    ) -> None:
+        self.model = model
+        self.module = model
+        self.name = name
+        self.precision: Precision = precision
+        self.head = head
+
+    @property
+    def dimension(self) -> int:
+        """Length of an embedding."""
+        found = self.model.truncate_dim or self.model.get_embedding_dimension()
+        if found is None:
+            raise ModelError(f"{self.name} does not say how long its embeddings are")
+        return int(found)
+
+    def prepare(self, items: Sequence[Any], side: Side) -> Prepared:
+        """Tokenise texts, or decode pictures (paths) and preprocess them."""
+        items = [_decoded(item) for item in items]
+        prompt = self._prompt(side)
+        features: Features = self.model.preprocess(items, prompt=prompt, task=side)
+        count = len(items)
+        mask = features.get("attention_mask")
+        per_row = {k: v for k, v in features.items() if isinstance(v, Tensor) and v.ndim > 0}
+        if any(len(value) != count for value in per_row.values()):
+            # Some processors pack rows into one tensor that cannot be cut: prepare when taken.
+            def take_late(rows: np.ndarray) -> Features:
+                chosen = [items[row] for row in rows]
+                late: Features = self.model.preprocess(chosen, prompt=prompt, task=side)
+                return late
+
+            return Prepared(np.ones(count, dtype=np.int64), take_late)
+        if mask is None or mask.ndim != 2:
+            lengths = np.ones(count, dtype=np.int64)
+            return Prepared(lengths, lambda rows: {**features} | _rows(per_row, rows, slice(None)))
+        lengths = mask.sum(dim=1).numpy()
+        width = mask.shape[1]
+        left = getattr(self.model.tokenizer, "padding_side", "right") == "left"
+
+        def take(rows: np.ndarray) -> Features:
+            longest = int(lengths[rows].max())
+            cut = slice(width - longest, width) if left else slice(0, longest)
+            return {**features} | _rows(per_row, rows, cut, width)
+
+        return Prepared(lengths, take)
+
+    def embed(self, features: Features, side: Side) -> Tensor:
+        """Run the model: shape (n, dimension)."""
+        embedding: Tensor = self.module(dict(features), task=side)["sentence_embedding"]
+        return embedding[:, : self.model.truncate_dim] if self.model.truncate_dim else embedding
+
+    def save(self, folder: Path) -> None:
+        """Write the folder that `SentenceTransformer(path)` loads."""
+        self.model.save_pretrained(str(folder), create_model_card=False, safe_serialization=True)
+
+    def fingerprint(self, side: Side) -> str:
+        """Prompt, length and truncation; the weights are the caller's to hash."""
+        length = self.model.get_max_seq_length()
+        return f"{self._prompt(side)!r}|{length}|{self.model.truncate_dim}|{self.precision}"
+
+    def as_it_came(self) -> "SentenceTransformerEncoder":
+        """The model without its newly added head; the weights are shared."""
+        if self.head is None:
+            return self
+        modules = [module for i, module in enumerate(self.model) if i != self.head]
+        bare = SentenceTransformer(
+            modules=modules, prompts=self.model.prompts, device=str(self.model.device)
+        )
+        return SentenceTransformerEncoder(bare, self.name, self.precision)
+
+    def _prompt(self, side: Side) -> str | None:
+        prompts: dict[str, str] = self.model.prompts
+        fallback = prompts.get(self.model.default_prompt_name)
+        return next((prompts[name] for name in PROMPTS[side] if name in prompts), fallback)
+
+
+def _decoded(item: Any) -> Any:
+    """A picture where the item is a path; a text is a plain string and stays what it is."""
+    if not isinstance(item, Path):
+        return item
+    with Image.open(item) as picture:
+        return picture.convert("RGB")
+
+
+def _rows(
+    tensors: dict[str, Tensor], rows: np.ndarray, cut: slice, width: int | None = None
+) -> dict[str, Tensor]:
+    index = torch.from_numpy(rows)
+    return {
+        name: value[index][:, cut] if value.ndim == 2 and value.shape[1] == width else value[index]
+        for name, value in tensors.items()
+    }
