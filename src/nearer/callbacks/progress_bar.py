@@ -1,4 +1,4 @@
-"""ProgressBar: one live line for training, bars for what evaluation does, log lines between them."""
+"""ProgressBar: one live line for training, bars for evaluation, log lines between them."""
 
 import logging
 import time

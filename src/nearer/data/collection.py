@@ -16,6 +16,8 @@ class Collection:
         modality: What the items are.
         labels: Class of each row as a string, or None where relevance is by qrels.
         source: Where the rows came from, for messages ("corpus.jsonl").
+        skipped: Rows left out because they could not be used.
+        reasons: Why, for the first of them: 'line 3, column "text": empty text'.
     """
 
     ids: pa.ChunkedArray
@@ -23,6 +25,8 @@ class Collection:
     modality: Literal["text", "image"]
     labels: pa.ChunkedArray | None
     source: str
+    skipped: int = 0
+    reasons: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)

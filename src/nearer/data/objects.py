@@ -1,11 +1,11 @@
-"""Objects in memory to `Rows`: Dataset, DataFrame, list of dicts. Imports neither library itself:
-who gives such an object has imported it."""
+"""Objects in memory to `Rows`: Dataset, DataFrame, list of dicts; imports neither library."""
 
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nearer.data.rows import Rows, quoted, table_of
 from nearer.errors import DataError
@@ -45,16 +45,14 @@ def rows_of_object(source: Any) -> Rows:
 
 
 def _dataset(source: Any, datasets: Any) -> pa.Table:
-    if source._indices is None:
-        table = source.data.table  # the mapped file itself
-    else:
-        table = source.with_format("arrow")[:]  # a selection, copied in its order
+    # Without a selection this is the mapped file itself; a selection is copied in its order.
+    table = source.data.table if source._indices is None else source.with_format("arrow")[:]
     for position, name in enumerate(table.column_names):
         feature = source.features.get(name)
         if isinstance(feature, datasets.ClassLabel) and feature.names:
             names = pa.array(feature.names)
             known = table.column(name).combine_chunks()
-            known = pa.compute.if_else(pa.compute.less(known, 0), None, known)
+            known = pc.if_else(pc.less(known, 0), None, known)
             table = table.set_column(position, name, names.take(known))
     return table
 

@@ -97,7 +97,7 @@ def _unzip(path: Path, source: str) -> pa.Buffer:
 
 
 def _decode(buffer: pa.Buffer, encoding: str, source: str) -> str:
-    data = buffer.to_pybytes()
+    data: bytes = buffer.to_pybytes()
     try:
         return data.decode(encoding)
     except LookupError as error:

@@ -67,9 +67,17 @@ def load_encoder(
         encoder = ModuleEncoder(model, options.prepare, name, precision=options.precision)
     else:
         encoder = _load(str(model), options, name)
+    return set_up(encoder, options)
+
+
+def set_up(encoder: Encoder, options: EncoderOptions) -> Encoder:
+    """Give a loaded encoder its prompts, length, precision, frozen parts and head."""
+    encoder.precision = options.precision
     if isinstance(encoder, SentenceTransformerEncoder):
-        _set_up(encoder.model, options)
-    return _frozen(encoder, options)
+        _set_texts(encoder.model, options)
+    if isinstance(encoder, SentenceTransformerEncoder | ModuleEncoder):
+        return _frozen(encoder, options)
+    return encoder
 
 
 def load_towers(query: Any, index: Any, options: EncoderOptions) -> TwoTowers:
@@ -109,7 +117,7 @@ def _load(model: str, options: EncoderOptions, name: str | None) -> SentenceTran
     return SentenceTransformerEncoder(loaded, name or short_name(model), options.precision)
 
 
-def _set_up(model: SentenceTransformer, options: EncoderOptions) -> None:
+def _set_texts(model: SentenceTransformer, options: EncoderOptions) -> None:
     if options.query_prompt is not None:
         model.prompts["query"] = options.query_prompt
     if options.document_prompt is not None:

@@ -1,0 +1,62 @@
+"""`nearer fit`: options from a spec file and the command line, one call, one result."""
+
+import json as jsonlib
+import sys
+from dataclasses import field, fields, make_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from nearer.cli.output import print_metrics
+from nearer.run.spec import RunSpec, read_spec_file
+
+ONLY_PYTHON = ("callbacks", "prepare")
+"""Options that are objects; callbacks are written in a spec file."""
+
+
+def _option(name: str) -> tuple[str, Any, Any]:
+    """One option of the command line; its value stays text, so that the spec checks all at once."""
+    info = RunSpec.model_fields[name]
+    default = info.default
+    shown = "" if info.is_required() or default in (None, (), {}, False) else f" [{default}]"
+    annotation: Any = bool if info.annotation is bool else str
+    help_text = f"{info.description}{shown}"
+    return name, Annotated[annotation | None, Parameter(help=help_text)], field(default=None)
+
+
+FitOptions = make_dataclass(
+    "FitOptions",
+    [_option(name) for name in RunSpec.model_fields if name not in ONLY_PYTHON],
+    frozen=True,
+    module=__name__,
+)
+
+
+def fit(
+    spec: Path | None = None,
+    /,
+    *,
+    options: Annotated[FitOptions | None, Parameter(name="*")] = None,  # type: ignore[valid-type]
+    json: Annotated[bool, Parameter(help="Print one JSON object and nothing else.")] = False,
+) -> int:
+    """Fine-tune a model on your own data; options override those of the spec file.
+
+    Args:
+        spec: A TOML file with the same options, and with callbacks.
+    """
+    given = {} if spec is None else read_spec_file(spec)
+    for option in fields(FitOptions):
+        value = getattr(options, option.name, None)
+        if value is not None:
+            given[option.name] = value
+    from nearer.run.execute import execute
+
+    run = execute(given)
+    result = run.result()
+    if json:
+        print(jsonlib.dumps(result, ensure_ascii=False))
+    else:
+        print_metrics(result["metrics"], sys.stdout)
+        print(f"run: {run.name}\nartifact: {result['artifact']}")
+    return 0

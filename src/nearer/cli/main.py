@@ -1,0 +1,75 @@
+"""The command line: names the commands, turns errors into exit codes. Imports no torch for help."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import cyclopts
+from cyclopts import App, CycloptsError
+
+from nearer.errors import NearerError
+
+INTERRUPTED = 130
+
+COMMANDS = {
+    "fit": ("nearer.cli.fit:fit", "Fine-tune a model on your own data."),
+    "evaluate": ("nearer.cli.evaluate:evaluate", "Score a model on queries and an index."),
+    "encode": ("nearer.cli.encode:encode", "Embed the texts or pictures of a file."),
+    "runs": ("nearer.cli.runs:app", "List runs, show one, read its log."),
+    "models": ("nearer.cli.models:models", "List well-chosen models by short name."),
+    "loop": ("nearer.cli.loop:loop", "Print the training loop and who listens where."),
+    "demo": ("nearer.cli.demo:demo", "See a whole run on the docstrings of what is installed."),
+}
+
+
+def make_app() -> App:
+    """The app; a command's module is imported only when it is called."""
+    app = App(
+        name="nearer",
+        help="Fine-tune embedding models on your own search data.\n\n"
+        "Results go to stdout, progress and logs to stderr.",
+        help_format="plaintext",
+        version_flags=["--version"],
+        default_parameter=cyclopts.Parameter(negative=()),
+        result_action="return_value",
+    )
+    for name, (target, help_text) in COMMANDS.items():
+        app.command(target, name=name, help=help_text)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line.
+
+    Returns:
+        The exit code: 0 finished or stopped early, 1 failed, 2 usage or bad input, 130 interrupted
+        (143 by SIGTERM).
+    """
+    try:
+        result = make_app()(
+            list(arguments), exit_on_error=False, print_error=False, help_on_error=False
+        )
+    except CycloptsError as error:
+        return _fail(str(error).strip(), 2)
+    except NearerError as error:
+        return _fail(_with_notes(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:  # a reader such as `head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def main() -> None:
+    """Entry point of the command `nearer`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+def _with_notes(error: BaseException) -> str:
+    return "\n".join([str(error), *(f"  {note}" for note in getattr(error, "__notes__", []))])

@@ -1,0 +1,174 @@
+"""Checks of cells, column by column in Arrow: texts, pictures, numbers. Knows no kinds."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nearer.data.rows import BadRows, Mask, Rows
+from nearer.errors import DataError
+
+
+def text_cells(rows: Rows, column: str, bad: BadRows, what: str = "text") -> pa.ChunkedArray:
+    """A column as strings; null, empty and blank cells are noted as bad.
+
+    Args:
+        rows: The data.
+        column: The column's name in the file. Whole numbers become strings ("7"), as ids and
+            labels often are numbers.
+        bad: Where bad rows are noted.
+        what: What an empty cell lacks, for messages.
+
+    Raises:
+        DataError: The column holds something else: lists, objects, bytes.
+    """
+    cells = _strings(rows, column)
+    # utf8_is_space is false for the empty string
+    blank = pc.or_(pc.utf8_is_space(cells), pc.equal(pc.binary_length(cells), 0))
+    bad.add(_mask(pc.fill_null(blank, True)), column, lambda row: _empty(cells, row, what))
+    return cells
+
+
+def image_cells(rows: Rows, column: str, bad: BadRows) -> pa.ChunkedArray:
+    """A column of picture paths, made absolute; files that are no pictures are noted as bad.
+
+    A relative path refers to the folder of the data file (for objects: the working folder). Only
+    the head of a picture is read here; one that breaks off in the middle shows when it is used.
+    """
+    cells = text_cells(Rows(_paths(rows, column), rows.source), column, bad, "path")
+    (codes,), distinct = codes_of(cells)  # so that no file is looked for twice
+    folder = (rows.folder or Path()).resolve()
+    paths = [os.path.join(folder, os.path.expanduser(path)) for path in distinct.to_pylist()]
+    check = _picture_check()
+    # A blank cell is noted already; a null has code -1, the last of the list.
+    blank = pc.utf8_trim_whitespace(distinct).to_pylist()
+    faults = [check(path) if cell else "" for path, cell in zip(paths, blank, strict=True)]
+    found = np.array([*faults, ""], dtype=object)[codes]
+    bad.add(found != "", column, lambda row: f"{found[row]}: {paths[codes[row]]}")
+    return pa.chunked_array([pa.array([*paths, ""]).take(pa.array(codes % (len(paths) + 1)))])
+
+
+def number_cells(rows: Rows, column: str, bad: BadRows) -> np.ndarray:
+    """A column as float64; cells that are no finite number are noted as bad.
+
+    Returns:
+        Shape (rows,), float64; bad rows are NaN.
+    """
+    cells = rows.table.column(column)
+    if not _is_text(cells.type):
+        try:
+            numbers = _floats(pc.cast(cells, pa.float64()))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise _wrong_type(rows, column, cells.type, "numbers") from error
+    else:
+        cells = pc.utf8_trim_whitespace(cells)
+        try:
+            numbers = _floats(pc.cast(cells, pa.float64()))
+        except pa.ArrowInvalid:  # says not which rows
+            numbers = np.array([_number(cell) for cell in cells.to_pylist()], dtype=np.float64)
+
+    def reason(row: int) -> str:
+        value = cells[row].as_py()
+        return "no number" if value in (None, "") else f'"{value}" is not a finite number'
+
+    bad.add(~np.isfinite(numbers), column, reason)
+    return numbers
+
+
+def codes_of(*columns: pa.ChunkedArray) -> tuple[tuple[np.ndarray, ...], pa.Array]:
+    """Number the contents of some columns: equal content has an equal number in all of them.
+
+    Returns:
+        For each column its codes, shape (rows,), int64, nulls -1; and the distinct contents, so
+        that `distinct[code]` is the content. Numbers go by first appearance.
+    """
+    wide = [pc.cast(column, pa.large_string()) for column in columns]
+    chunks = [chunk for column in wide for chunk in column.chunks]
+    joined = pa.chunked_array(chunks, pa.large_string()).dictionary_encode().unify_dictionaries()
+    pieces = [pc.fill_null(chunk.indices, -1).to_numpy() for chunk in joined.chunks]
+    codes = np.concatenate([np.empty(0, np.int64), *pieces]).astype(np.int64)
+    ends = np.cumsum([len(column) for column in columns])
+    distinct = joined.chunk(0).dictionary if joined.num_chunks else pa.array([], pa.large_string())
+    return tuple(np.split(codes, ends[:-1])), distinct
+
+
+def _strings(rows: Rows, column: str) -> pa.ChunkedArray:
+    cells = rows.table.column(column)
+    if pa.types.is_dictionary(cells.type):
+        cells = pc.cast(cells, cells.type.value_type)
+    if pa.types.is_floating(cells.type):  # whole numbers beside an empty cell, in pandas
+        try:
+            cells = pc.cast(pc.if_else(pc.is_nan(cells), None, cells), pa.int64())
+        except pa.ArrowInvalid as error:
+            raise _wrong_type(rows, column, cells.type, "text") from error
+    if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
+        return cells
+    if not (
+        _is_text(cells.type) or pa.types.is_integer(cells.type) or pa.types.is_null(cells.type)
+    ):
+        raise _wrong_type(rows, column, cells.type, "text")
+    return pc.cast(cells, pa.string())
+
+
+def _paths(rows: Rows, column: str) -> pa.Table:
+    cells = rows.table.column(column)
+    if pa.types.is_struct(cells.type):  # the Image feature of datasets: bytes, path or both
+        parts = dict(zip((f.name for f in cells.type.fields), cells.flatten(), strict=True))
+        data = parts.get("bytes")
+        if "path" not in parts or (data is not None and data.null_count < len(cells)):
+            raise DataError(
+                f'{rows.source}: column "{column}" holds the bytes of pictures. Save them as '
+                "files and give their paths."
+            )
+        cells = parts["path"]
+    return pa.table({column: cells})
+
+
+def _picture_check() -> Callable[[str], str]:
+    try:
+        from PIL import Image
+    except ImportError:  # then no picture can be encoded either; the encoder says so
+        return lambda path: "" if os.path.isfile(path) else "no such file"
+
+    def check(path: str) -> str:
+        if not os.path.isfile(path):
+            return "no such file"
+        try:
+            with Image.open(path):
+                return ""
+        except Exception:  # Pillow raises what its many decoders raise
+            return "not a picture"
+
+    return check
+
+
+def _empty(cells: pa.ChunkedArray, row: int, what: str) -> str:
+    return f"no {what}" if cells[row].as_py() is None else f"empty {what}"
+
+
+def _mask(values: pa.ChunkedArray) -> Mask:
+    return np.asarray(values.to_numpy(), dtype=bool)
+
+
+def _floats(cells: pa.ChunkedArray) -> np.ndarray:
+    return np.asarray(pc.fill_null(cells, float("nan")).to_numpy(), dtype=np.float64)
+
+
+def _number(cell: str | None) -> float:
+    try:
+        return float(cell or "nan")
+    except ValueError:
+        return float("nan")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def _wrong_type(rows: Rows, column: str, kind: pa.DataType, wanted: str) -> DataError:
+    return DataError(f'{rows.source}: column "{column}" holds {kind}, where {wanted} must stand.')

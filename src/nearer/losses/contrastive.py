@@ -1,0 +1,102 @@
+"""InfoNCE: each query must pick its own document out of all the documents of the batch."""
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nearer.losses.options import above_zero, one_of, refuse
+from nearer.losses.protocol import EmbeddedBatch, Loss, Need
+from nearer.losses.similarity import SIMILARITIES, Similarity, all_pairs, not_own, part
+
+COLDEST, WARMEST = 0.01, 1.0
+"""Bounds of a learned temperature, those of CLIP; colder than 0.01 makes training unstable."""
+
+
+class InfoNCE(Loss):
+    """Contrast each query's document with all other documents of the batch.
+
+    The loss to begin with for search: pairs that belong together are enough, and every other
+    row's document is a negative at no cost, so larger batches teach more. Hard negatives, where
+    the data has them, join the candidates of every query. Candidates that are known to be
+    relevant (`EmbeddedBatch.known`) are left out.
+
+        loss = mean over i of  −log( exp(s(qᵢ, dᵢ)/T) / Σⱼ exp(s(qᵢ, dⱼ)/T) )
+
+    van den Oord et al. 2018, "Representation Learning with Contrastive Predictive Coding",
+    https://arxiv.org/abs/1807.03748; with in-batch negatives, Henderson et al. 2017,
+    https://arxiv.org/abs/1705.00652. Also known as MultipleNegativesRankingLoss (scale = 1/T).
+
+    Args:
+        temperature: T; lower looks harder at the nearest negatives. Default 0.05.
+        similarity: "cosine" (default) or "dot"; for "dot" on embeddings that are not of unit
+            length, a temperature of 1 is the usual choice.
+        symmetric: Also ask each document to pick its query, and average both directions; for data
+            where either side may be the query, such as text and image. Default False.
+        learn_temperature: Train the temperature too, beginning at `temperature` and kept within
+            0.01 and 1. Default False.
+
+    Example:
+        >>> batch = EmbeddedBatch(query=torch.eye(2), document=torch.eye(2))
+        >>> round(InfoNCE(temperature=1.0)(batch).item(), 4)
+        0.3133
+    """
+
+    needs: ClassVar[frozenset[Need]] = frozenset({"document"})
+
+    def __init__(
+        self,
+        temperature: float = 0.05,
+        similarity: Similarity = "cosine",
+        symmetric: bool = False,
+        learn_temperature: bool = False,
+    ) -> None:
+        super().__init__()
+        faults = above_zero("loss InfoNCE", "temperature", temperature)
+        if learn_temperature and not faults and not COLDEST <= temperature <= WARMEST:
+            faults.append(
+                f"loss InfoNCE: a temperature that is learned begins between {COLDEST} and "
+                f"{WARMEST}, not at {temperature}"
+            )
+        refuse([*faults, *one_of("loss InfoNCE", "similarity", similarity, SIMILARITIES)])
+        self.similarity: Similarity = similarity
+        self.symmetric = symmetric
+        self.fixed_scale = 1 / temperature
+        # The logarithm of the scale: steps are then relative, and the scale stays positive.
+        self.log_scale = (
+            nn.Parameter(torch.tensor(-math.log(temperature))) if learn_temperature else None
+        )
+
+    @property
+    def temperature(self) -> float:
+        """The temperature as it stands."""
+        scale = self._scale()
+        return 1 / (scale if isinstance(scale, float) else scale.item())
+
+    def forward(self, batch: EmbeddedBatch) -> Tensor:
+        """Return the mean cross-entropy of the own document among all candidates."""
+        document = part(batch, "document", self)
+        candidates = torch.cat([document, *batch.negatives])
+        logits = all_pairs(batch.query, candidates, self.similarity) * self._scale()
+        rows = len(document)
+        masked = not_own(batch.known, rows, len(candidates), logits.device)
+        loss = _own_among(logits, masked)
+        if self.symmetric:
+            loss = (loss + _own_among(logits[:, :rows].T, masked[:, :rows].T)) / 2
+        return loss
+
+    def _scale(self) -> Tensor | float:
+        if self.log_scale is None:
+            return self.fixed_scale
+        # The parameter itself is brought back: clamping only its use would stop its gradient.
+        with torch.no_grad():
+            self.log_scale.clamp_(-math.log(WARMEST), -math.log(COLDEST))
+        return self.log_scale.exp()
+
+
+def _own_among(logits: Tensor, masked: Tensor) -> Tensor:
+    """Mean cross-entropy of column i in row i; masked columns get no weight and no gradient."""
+    own = torch.arange(len(logits), device=logits.device)
+    return functional.cross_entropy(logits.masked_fill(masked, -math.inf), own)

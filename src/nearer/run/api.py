@@ -1,0 +1,273 @@
+"""The functions that a user calls: fit, evaluate, encode, load, get_run, list_runs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nearer.run.spec import RunSpec, runs_folder
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nearer.encoder.protocol import Encoder
+    from nearer.evaluation.result import EvaluationResult
+    from nearer.loop.callback import Callback
+    from nearer.run.handle import Run
+
+
+def fit(
+    *,
+    train_data: Any = None,
+    model: Any = None,
+    query_model: Any = None,
+    index_model: Any = None,
+    columns: Mapping[str, str] | None = None,
+    on_bad_row: Literal["error", "skip"] = "error",
+    eval_data: Any = None,
+    val_split: float = 0.0,
+    query_data: Any = None,
+    index_data: Any = None,
+    qrels: Any = None,
+    limit: int = 20,
+    cutoffs: Sequence[int] = (),
+    distance: Literal["cosine", "dot", "euclidean"] = "cosine",
+    monitor: str | None = None,
+    patience: int | None = None,
+    min_delta: float | None = None,
+    keep: Literal["best", "last"] | None = None,
+    callbacks: "Sequence[Callback | Mapping[str, Any]]" = (),
+    epochs: int = 5,
+    batch_size: int = 64,
+    items_per_class: int = 4,
+    learning_rate: float | None = None,
+    loss: str = "auto",
+    loss_options: Mapping[str, Any] | None = None,
+    matryoshka_dims: Sequence[int] | None = None,
+    optimizer: str = "AdamW",
+    optimizer_options: Mapping[str, Any] | None = None,
+    weight_decay: float = 0.01,
+    scheduler: str = "linear",
+    scheduler_options: Mapping[str, Any] | None = None,
+    warmup: float = 0.1,
+    clip_norm: float = 1.0,
+    evaluate_every: Literal["epoch"] | int = "epoch",
+    micro_batch: int | None = None,
+    max_length: int | None = None,
+    device: str = "auto",
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
+    query_prompt: str | None = None,
+    document_prompt: str | None = None,
+    freeze: Literal["backbone", "query", "index"] | int | None = None,
+    output_dim: int | None = None,
+    prepare: Any = None,
+    seed: int = 42,
+    name: str | None = None,
+    experiment: str = "default",
+    runs_dir: str | Path | None = None,
+    resume: bool = False,
+) -> "Run":
+    """Fine-tune an embedding model and hand back the run.
+
+    Trains, scores retrieval before training and after every epoch where there is an evaluation,
+    stops when a callback asks for it, puts the best weights back and leaves an artifact that
+    sentence-transformers loads. Everything is checked before a model is loaded; all faults are
+    reported at once.
+
+    Args:
+        train_data: File, folder, Dataset, DataFrame or list of dicts; its columns say what kind.
+        model: Catalog name (`nearer models`), hub id, local folder, `SentenceTransformer`, or an
+            `nn.Module` with a `prepare` function.
+        query_model: With `index_model`, in place of `model`: the tower of the query side.
+        index_model: The tower of the index side.
+        columns: Our column names to yours: `{"query": "question"}`.
+        on_bad_row: "error", or "skip" to leave out rows that cannot be used.
+        eval_data: Held-out rows for `val_loss`, like `train_data`.
+        val_split: Share of `train_data` to hold out for `val_loss`, 0 to 1.
+        query_data: Queries of an evaluation; adds an `EvaluationCallback`.
+        index_data: Documents of the evaluation; default: the queries.
+        qrels: Judgments in BEIR or TREC form; default: equal labels are relevant.
+        limit: Results that count, the k of the metrics.
+        cutoffs: More values of k; 10 adds `ndcg@10` and the like.
+        distance: How embeddings are compared in the evaluation.
+        monitor: Metric to stop by; adds an `EarlyStopping`. Default `ndcg_at_k`, else `val_loss`.
+        patience: Evaluations without improvement that end the fit; adds an `EarlyStopping`.
+        min_delta: Smallest gain that counts; adds an `EarlyStopping`.
+        keep: Whose weights the artifact holds; "best" where something can be judged by.
+        callbacks: Callbacks in any order, as objects or as `{"name": …, option: …}`.
+        epochs: Passes over the training data.
+        batch_size: Rows of a step.
+        items_per_class: Labelled data: rows of each class in a batch.
+        learning_rate: Peak rate; default by model.
+        loss: Name of a loss; "auto" by the kind of data.
+        loss_options: Options of the loss.
+        matryoshka_dims: Train embeddings that can be cut to these lengths.
+        optimizer: A class of torch.optim.
+        optimizer_options: Its options.
+        weight_decay: Decay of matrices; biases and norms are never decayed.
+        scheduler: "linear", "cosine", "constant", …, or a class of torch.optim.lr_scheduler.
+        scheduler_options: Options of the latter.
+        warmup: Share of the steps over which the rate rises from 0.
+        clip_norm: Largest gradient norm; 0 clips nothing.
+        evaluate_every: "epoch", or a number of steps.
+        micro_batch: Most rows embedded at a time; default by their lengths.
+        max_length: Most tokens of a text; default by model.
+        device: "auto", "cpu", "cuda" or "mps".
+        precision: "auto" is bf16 where the processor has it natively, else fp32.
+        query_prompt: Put before queries; default by model.
+        document_prompt: Put before documents; default by model.
+        freeze: "backbone", a number of layers, or a tower: "query", "index".
+        output_dim: Length of a projection head to add.
+        prepare: For an `nn.Module`: a function from a list of items to a batch.
+        seed: Seeds everything that is drawn.
+        name: Name of the run; drawn where none is given.
+        experiment: Folder of runs that belong together.
+        runs_dir: Folder of all runs; default `NEARER_RUNS`, else `./runs`.
+        resume: With `name`: go on with that run.
+
+    Returns:
+        The run: `run.metrics()`, `run.stop_reason`, `run.model()`, `run.artifact`.
+
+    Raises:
+        UsageError: Something is wrong with the request; nothing was started.
+        Interrupted: Ctrl-C or SIGTERM; `error.run` has the best model so far.
+
+    Example:
+        >>> run = nearer.fit(  # doctest: +SKIP
+        ...     model="minilm",
+        ...     train_data="train.csv",
+        ...     callbacks=[
+        ...         EvaluationCallback("queries.jsonl", "corpus.jsonl", "qrels.tsv"),
+        ...         EarlyStopping("ndcg_at_k", patience=2),
+        ...     ],
+        ... )
+    """
+    given = dict(locals())
+    from nearer.run.execute import execute
+
+    return execute({k: v for k, v in given.items() if v is not None and not _default(k, v)})
+
+
+def evaluate(
+    model: Any = None,
+    query_data: Any = None,
+    index_data: Any = None,
+    qrels: Any = None,
+    *,
+    name: str | None = None,
+    limit: int = 20,
+    cutoffs: Sequence[int] = (),
+    distance: Literal["cosine", "dot", "euclidean"] = "cosine",
+    definitions: Literal["trec", "docarray"] = "trec",
+    truncate_dim: int | None = None,
+    columns: Mapping[str, str] | None = None,
+    on_bad_row: Literal["error", "skip"] = "error",
+    trec_run: str | Path | None = None,
+    device: str = "auto",
+    track: Any = None,
+) -> "EvaluationResult":
+    """Score a model on queries, an index and judgments.
+
+    An artifact of ours is evaluated as it was during its run: at the precision, length and prompts
+    that it records, so that the figures are the same.
+
+    Args:
+        model: Artifact, catalog name, hub id, folder, `SentenceTransformer` or an encoder.
+        query_data: Queries, or a BEIR folder.
+        index_data: Documents; default: the queries, each without itself.
+        qrels: Judgments; default: equal labels are relevant.
+        name: Prefix of the metrics; default: the model's short name.
+        limit: Results that count, the k of the metrics.
+        cutoffs: More values of k.
+        distance: How embeddings are compared.
+        definitions: "trec" or "docarray".
+        truncate_dim: Evaluate only the first dimensions.
+        columns: Our column names to yours.
+        on_bad_row: "error" or "skip".
+        trec_run: Write the ranking to this file in TREC's form.
+        device: "auto", "cpu", "cuda" or "mps".
+        track: Shows progress; see `nearer.encoder.protocol.Track`.
+
+    Returns:
+        Metrics (named `<name>_<metric>`), counts and the ranking of every query.
+    """
+    from nearer.run.use import evaluate_model
+
+    return evaluate_model(**locals())
+
+
+def encode(
+    model: Any, data: Any, *, side: Literal["query", "document"] = "document", device: str = "auto"
+) -> "np.ndarray":
+    """Embed texts or pictures.
+
+    Args:
+        model: Artifact, catalog name, hub id, folder, `SentenceTransformer` or an encoder.
+        data: A list of texts, or a file with a column `text` or `image`.
+        side: "query" or "document"; decides the prompt.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Returns:
+        Shape (n, dimension), float32.
+
+    Example:
+        >>> nearer.encode("minilm", ["red shoes"]).shape  # doctest: +SKIP
+        (1, 384)
+    """
+    from nearer.run.use import encode_data
+
+    return encode_data(model, data, side, device)
+
+
+def load(path: str | Path, module: Any = None, prepare: Any = None) -> "Encoder":
+    """Load an artifact as an encoder, after checking every file of it.
+
+    Args:
+        path: Folder of the artifact.
+        module: For an artifact of your own class: an instance to put the weights into.
+        prepare: Its function to prepare items, where it has no method of that name.
+
+    Raises:
+        ArtifactError: It is damaged or incomplete; names the file.
+    """
+    from nearer.artifact.store import load_artifact
+
+    return load_artifact(Path(path), module, prepare)
+
+
+def get_run(name: str, experiment: str | None = None, runs_dir: str | Path | None = None) -> "Run":
+    """Find a run by its name; the experiment is needed only where two have it.
+
+    Raises:
+        RunNotFound: There is none.
+    """
+    from nearer.run.handle import Run
+    from nearer.run.record import find
+
+    return Run(find(_folder(runs_dir), name, experiment).path)
+
+
+def list_runs(experiment: str | None = None, runs_dir: str | Path | None = None) -> "list[Run]":
+    """All runs, or those of one experiment; by experiment and name."""
+    from nearer.run.handle import Run
+    from nearer.run.record import all_runs
+
+    return [Run(folder.path) for folder in all_runs(_folder(runs_dir), experiment)]
+
+
+def _folder(runs_dir: str | Path | None) -> Path:
+    return runs_folder(None if runs_dir is None else str(runs_dir))
+
+
+def _default(name: str, value: Any) -> bool:
+    """Whether a value is the option's default; what holds data is never compared."""
+    if name in (
+        "train_data",
+        "eval_data",
+        "query_data",
+        "index_data",
+        "qrels",
+        "model",
+        "callbacks",
+    ):
+        return isinstance(value, tuple) and not value
+    return bool(value == RunSpec.model_fields[name].default)

@@ -1,0 +1,103 @@
+"""From a checked plan to the parts that the loop takes: encoder, loss, batches, configuration."""
+
+import logging
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nearer.artifact.manifest import FILENAME
+from nearer.artifact.store import load_artifact
+from nearer.data.batch import BatchSource
+from nearer.data.batches import FixedBatches, RandomBatches, check_batch_size
+from nearer.data.class_batches import ClassBatches
+from nearer.data.columns import Kind
+from nearer.encoder.loading import EncoderOptions, load_encoder, load_towers, set_up
+from nearer.encoder.module import ModuleEncoder
+from nearer.encoder.protocol import Encoder, Precision
+from nearer.errors import ModelError
+from nearer.loop.state import FitConfig
+from nearer.losses.choose import build_loss
+from nearer.losses.protocol import Loss
+from nearer.run.door import Plan
+
+LOGGER = logging.getLogger("nearer")
+LEARNING_RATES = {"head": 1e-3, "text": 5e-5, "module": 1e-4}
+"""Default peak rates: a head on a frozen backbone, a transformer, any other module."""
+
+
+def build_encoder(plan: Plan, precision: Precision) -> Encoder:
+    """Load the model and set it up: prompts, length, head, freezing."""
+    spec = plan.spec
+    options = EncoderOptions(
+        max_length=spec.max_length,
+        query_prompt=spec.query_prompt,
+        document_prompt=spec.document_prompt,
+        precision=precision,
+        output_dim=spec.output_dim,
+        freeze=spec.freeze,
+        prepare=spec.prepare,
+        sample=plan.train.batch(np.array([0])).columns[0].items[0],
+    )
+    if spec.query_model is not None:
+        return load_towers(spec.query_model, spec.index_model, options)
+    if isinstance(spec.model, str | Path) and (Path(spec.model) / FILENAME).is_file():
+        return set_up(load_artifact(Path(spec.model)), options)
+    return load_encoder(spec.model, options, plan.model_name)
+
+
+def build_loss_for(plan: Plan, encoder: Encoder) -> Loss:
+    """Build the loss for the data and the encoder."""
+    try:
+        dimension: int | None = encoder.dimension
+    except ModelError:
+        dimension = None
+    return build_loss(
+        plan.loss,
+        kind=plan.kind,
+        num_classes=len(plan.train.class_names) or None,
+        embedding_dim=dimension,
+        options=plan.spec.loss_options,
+        matryoshka_dims=plan.spec.matryoshka_dims,
+    )
+
+
+def build_batches(plan: Plan) -> tuple[BatchSource, BatchSource | None]:
+    """Batches of the training rows, and of the held-out ones if there are any."""
+    spec, train = plan.spec, plan.train
+    smaller = check_batch_size(train, spec.batch_size)
+    if smaller:
+        LOGGER.warning("%s", smaller)
+    source: BatchSource
+    if train.kind is Kind.LABELLED:
+        balanced = ClassBatches(train, spec.batch_size, spec.seed, spec.items_per_class)
+        if balanced.adjusted:
+            LOGGER.warning("%s", balanced.adjusted)
+        source = balanced
+    else:
+        source = RandomBatches(train, spec.batch_size, spec.seed)
+    return source, None if plan.val is None else FixedBatches(plan.val, spec.batch_size)
+
+
+def fit_config(plan: Plan, encoder: Encoder) -> FitConfig:
+    """The loop's configuration: the spec's options of the same names, and what follows from it."""
+    spec = plan.spec
+    own: dict[str, Any] = {
+        f.name: getattr(spec, f.name)
+        for f in fields(FitConfig)
+        if f.name in type(spec).model_fields
+    }
+    own["learning_rate"] = spec.learning_rate or _learning_rate(plan, encoder)
+    own["keep"] = plan.keep
+    return FitConfig(
+        **own,
+        model_name=plan.model_name,
+        fresh_head=spec.output_dim is not None,
+    )
+
+
+def _learning_rate(plan: Plan, encoder: Encoder) -> float:
+    if plan.spec.freeze == "backbone":
+        return LEARNING_RATES["head"]
+    return LEARNING_RATES["module" if isinstance(encoder, ModuleEncoder) else "text"]

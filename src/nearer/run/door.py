@@ -1,0 +1,203 @@
+"""Checking everything that can be checked before a model is loaded: all faults, at once."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import nn
+
+from nearer.artifact.manifest import FILENAME, read_manifest
+from nearer.callbacks import BestModelCheckpoint, EarlyStopping, EvaluationCallback, ProgressBar
+from nearer.data.columns import Examples, Kind, read_examples
+from nearer.data.splitting import split
+from nearer.encoder.catalog import locate, short_name
+from nearer.errors import NearerError, SpecError
+from nearer.loop.callback import Callback
+from nearer.loop.fit import check_metrics
+from nearer.loop.optim import check_names
+from nearer.loop.state import FitConfig
+from nearer.losses.choose import auto_loss, build_loss, check_name
+from nearer.run.registry import build_callback
+from nearer.run.spec import EVALUATION, STOPPING, RunSpec
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run of which everything but the model has been read and checked."""
+
+    spec: RunSpec
+    train: Examples
+    val: Examples | None
+    callbacks: tuple[Callback, ...]
+    model_name: str
+    loss: str
+    kind: str
+    keep: Literal["best", "last"]
+
+    @property
+    def evaluations(self) -> list[EvaluationCallback]:
+        """The evaluations among the callbacks."""
+        return [c for c in self.callbacks if isinstance(c, EvaluationCallback)]
+
+
+class Faults:
+    """Collects errors, so that all of them can be reported at once."""
+
+    def __init__(self) -> None:
+        self.errors: list[NearerError] = []
+
+    @contextmanager
+    def collected(self) -> Iterator[None]:
+        """Keep an error for later instead of letting it out."""
+        try:
+            yield
+        except NearerError as error:
+            self.errors.append(error)
+
+    def get(self, call: Callable[[], Any]) -> Any:
+        """What a call returns, or None where it failed."""
+        with self.collected():
+            return call()
+        return None
+
+    def report(self) -> None:
+        """Raise what was collected: one error as it is, several as one list."""
+        if len(self.errors) == 1:
+            raise self.errors[0]
+        if self.errors:
+            lines = []
+            for error in self.errors:
+                lines += error.faults if isinstance(error, SpecError) else [str(error)]
+            raise SpecError(lines)
+
+
+def check(spec: RunSpec) -> Plan:
+    """Read the data, build the callbacks, check every name; loads no model and writes nothing.
+
+    Raises:
+        NearerError: What is wrong; several faults come as one SpecError.
+    """
+    faults = Faults()
+    train = faults.get(lambda: read_examples(spec.train_data, spec.columns, spec.on_bad_row))
+    val = None
+    if spec.eval_data is not None:
+        val = faults.get(lambda: read_examples(spec.eval_data, spec.columns, spec.on_bad_row))
+    elif spec.val_split and train is not None:
+        train, val = split(train, spec.val_split, spec.seed)
+    model_name = faults.get(lambda: name_of(spec)) or "model"
+    has_val = val is not None or spec.eval_data is not None or spec.val_split > 0
+    callbacks, keep = _callbacks(spec, faults, model_name, has_val)
+    for callback in callbacks:
+        faults.get(callback.check)
+    faults.get(lambda: check_metrics(callbacks, model_name, has_val))
+    faults.get(lambda: check_names(FitConfig(optimizer=spec.optimizer, scheduler=spec.scheduler)))
+    loss = "InfoNCE" if spec.loss == "auto" else faults.get(lambda: check_name(spec.loss))
+    kind = ""
+    if train is not None:
+        kind = kind_of(train)
+        if spec.loss == "auto":
+            loss = auto_loss(kind)
+        if loss is not None:
+            # Built once for its faults alone: the real one needs the model's dimension.
+            dims = spec.matryoshka_dims
+            faults.get(
+                lambda: build_loss(
+                    loss,
+                    kind=kind,
+                    num_classes=len(train.class_names) or None,
+                    embedding_dim=max(dims or (8,)),
+                    options=spec.loss_options,
+                    matryoshka_dims=dims,
+                )
+            )
+        if val is not None and kind_of(val) != kind:
+            faults.errors.append(
+                SpecError([f"eval_data: holds {kind_of(val)}, but train_data {kind}"])
+            )
+    faults.report()
+    return Plan(spec, train, val, tuple(callbacks), model_name, loss, kind, keep)
+
+
+def kind_of(examples: Examples) -> str:
+    """The kind of some data as the losses call it."""
+    if examples.kind is Kind.NEGATIVES and examples.scores is not None:
+        return "distillation"
+    return examples.kind.value
+
+
+def name_of(spec: RunSpec) -> str:
+    """The short name of the model, without loading it; the prefix of its metrics.
+
+    Raises:
+        UnknownName: There is no such model.
+    """
+    if spec.query_model is not None:
+        return f"{_name(spec.query_model)}-to-{_name(spec.index_model)}"
+    return _name(spec.model)
+
+
+def _name(model: Any) -> str:
+    if isinstance(model, str | Path):
+        if (Path(model) / FILENAME).is_file():
+            return read_manifest(Path(model)).name
+        locate(str(model))
+        return short_name(str(model))
+    if isinstance(model, nn.Sequential) and hasattr(model, "model_card_data"):
+        base = model.model_card_data.base_model
+        return short_name(base) if isinstance(base, str) else "model"
+    if isinstance(model, nn.Module):
+        return type(model).__name__.lower()
+    raise SpecError([f"model: {model!r} is neither a name, a folder nor a module"])
+
+
+def _callbacks(
+    spec: RunSpec, faults: Faults, model_name: str, has_val: bool
+) -> tuple[list[Callback], Literal["best", "last"]]:
+    built = [faults.get(lambda d=described: build_callback(d)) for described in spec.callbacks]
+    callbacks: list[Callback] = [callback for callback in built if callback is not None]
+    if spec.query_data is not None:
+        options = {name: getattr(spec, name) for name in EVALUATION}
+        callbacks.append(EvaluationCallback(**options, on_bad_row=spec.on_bad_row))
+    stopping = {name: getattr(spec, name) for name in STOPPING}
+    stopping = {name: value for name, value in stopping.items() if value is not None}
+    if stopping and any(isinstance(c, EarlyStopping) for c in callbacks):
+        names = ", ".join(stopping)
+        faults.errors.append(
+            SpecError([f"{names}: there is an EarlyStopping among the callbacks; give them to it"])
+        )
+    elif stopping:
+        callbacks.append(EarlyStopping(**stopping))
+    if not any(isinstance(c, ProgressBar) for c in callbacks):
+        callbacks.append(ProgressBar())
+    evaluations = [c for c in callbacks if isinstance(c, EvaluationCallback)]
+    keepers = [
+        c
+        for c in callbacks
+        if isinstance(c, BestModelCheckpoint) or (isinstance(c, EarlyStopping) and c.restore_best)
+    ]
+    can_judge = bool(evaluations or has_val or keepers)
+    if spec.keep == "best" and not can_judge:
+        faults.errors.append(
+            SpecError(
+                ["keep: best needs something to judge by: query_data, eval_data or val_split"]
+            )
+        )
+    keep: Literal["best", "last"] = spec.keep or ("best" if can_judge else "last")
+    watched = {c.monitor for c in keepers}
+    if keep == "best" and len(watched) > 1:
+        names = ", ".join(str(name or "ndcg_at_k") for name in sorted(watched, key=str))
+        faults.errors.append(
+            SpecError(
+                [
+                    f"keep: several callbacks would hand back the best, by different metrics "
+                    f"({names}); set restore_best=False for all but one"
+                ]
+            )
+        )
+    if keep == "best" and not keepers and can_judge:
+        several = len(evaluations) > 1
+        monitor = f"{evaluations[0].prefix(model_name)}_ndcg_at_k" if several else None
+        callbacks.append(BestModelCheckpoint(monitor))
+    return callbacks, keep

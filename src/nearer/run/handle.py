@@ -1,0 +1,135 @@
+"""Run: a handle on a run's folder. Reads; whoever executes a run writes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nearer.artifact.store import load_artifact
+from nearer.encoder.protocol import Encoder
+from nearer.encoder.sentence import SentenceTransformerEncoder
+from nearer.errors import NearerError
+from nearer.loop.state import StopKind, StopReason
+from nearer.run.record import RunFolder, Status
+
+
+class Run:
+    """One fine-tuning run, finished or not; everything is read from its folder.
+
+    Args:
+        folder: The run's folder.
+
+    Example:
+        >>> run = nearer.fit(model="minilm", train_data="train.csv")  # doctest: +SKIP
+        >>> run.metrics()["after"]["minilm_ndcg_at_k"]  # doctest: +SKIP
+        0.84172
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = RunFolder(folder)
+
+    def __repr__(self) -> str:
+        return f"Run({self.name!r}, experiment={self.experiment!r}, status={self.status!r})"
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._folder.path.name
+
+    @property
+    def experiment(self) -> str:
+        """The experiment that it belongs to."""
+        return self._folder.path.parent.name
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of it lies."""
+        return self._folder.path
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What run.json says: spec, environment, data, status."""
+        return self._folder.read()
+
+    @property
+    def status(self) -> Status:
+        """created, running, finished, failed, interrupted; dead: its process is gone."""
+        status: Status = self.record["status"]
+        return status
+
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """Why it ended; None while it runs, and where it failed."""
+        reason = self.record["stop_reason"]
+        return None if reason is None else StopReason(StopKind(reason["kind"]), reason["detail"])
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch that scored best, 0 for the model as it came; None where nothing was judged."""
+        return self.record.get("best_epoch")
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One entry for each evaluation point, epoch 0 included: epoch, step, metrics."""
+        try:
+            text = self._folder.metrics.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return []
+        # A process that died may have left a last line without its end.
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    @property
+    def artifact(self) -> Path:
+        """Folder of the model.
+
+        Raises:
+            NearerError: There is none (yet); says what the run's status is.
+        """
+        if not self._folder.artifact.is_dir():
+            raise NearerError(f'run "{self.name}" has no artifact: it is {self.status}')
+        return self._folder.artifact
+
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """What the model scored before fine-tuning, and what the artifact scores after."""
+        return self.record.get("metrics") or {"before": {}, "after": {}}
+
+    def model(self) -> Any:
+        """Load the artifact: a SentenceTransformer, or the module that it was made from.
+
+        Raises:
+            NearerError: There is no artifact, or it needs `nearer.load(path, module=…)`.
+        """
+        encoder: Encoder = load_artifact(self.artifact)
+        return encoder.model if isinstance(encoder, SentenceTransformerEncoder) else encoder.module
+
+    def logs(self) -> str:
+        """What the console said."""
+        try:
+            return self._folder.log.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+
+    def example_results(self) -> dict[str, dict[str, list[str]]]:
+        """Best results of some queries, before and after: {"before": {query: [document, …]}, …}."""
+        try:
+            text = (self.folder / "examples.json").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return {"before": {}, "after": {}}
+        examples: dict[str, dict[str, list[str]]] = json.loads(text)
+        return examples
+
+    def result(self) -> dict[str, Any]:
+        """What `nearer fit --json` prints; paths are absolute."""
+        record = self.record
+        artifact = self._folder.artifact
+        return {
+            "run": self.name,
+            "experiment": self.experiment,
+            "status": record["status"],
+            "stop_reason": record["stop_reason"],
+            "epochs_run": record.get("epochs_run", 0),
+            "best_epoch": record.get("best_epoch"),
+            "metrics": self.metrics(),
+            "history": self.history,
+            "artifact": str(artifact.absolute()) if artifact.is_dir() else None,
+            "seconds": record.get("seconds"),
+        }

@@ -1,0 +1,191 @@
+"""run.json and the other files of a run's folder: where they are, how they are read and written."""
+
+import contextlib
+import json
+import os
+import platform
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from nearer.artifact.atomic import write_text
+from nearer.errors import NearerError, RunExists, RunNotFound, UsageError, did_you_mean
+
+Status = Literal["created", "running", "finished", "failed", "interrupted", "dead"]
+PACKAGES = (
+    "nearer", "torch", "sentence-transformers", "transformers", "accelerate", "numpy", "pyarrow",
+)  # fmt: skip
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run, and the names of what lies in it."""
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        """run.json."""
+        return self.path / "run.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One line for each evaluation point."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """What the console said."""
+        return self.path / "log.txt"
+
+    @property
+    def ranks(self) -> Path:
+        """Per-query ranks of each evaluation point."""
+        return self.path / "ranks"
+
+    @property
+    def artifact(self) -> Path:
+        """The model."""
+        return self.path / "artifact"
+
+    def read(self) -> dict[str, Any]:
+        """Read run.json; a process that died while running shows as "dead".
+
+        Raises:
+            RunNotFound: There is no run here.
+            NearerError: run.json is not readable.
+        """
+        try:
+            values = json.loads(self.record.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunNotFound(f"no run in {self.path}") from None
+        except (OSError, ValueError) as error:
+            raise NearerError(f"{self.record} cannot be read: {error}") from error
+        if not isinstance(values, dict) or "status" not in values:
+            raise NearerError(f"{self.record} is not the record of a run")
+        if values["status"] in ("created", "running") and not _alive(values.get("process", {})):
+            values["status"] = "dead"
+        return values
+
+    def write(self, values: dict[str, Any]) -> None:
+        """Replace run.json, whole."""
+        write_text(self.record, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+    def update(self, **values: Any) -> None:
+        """Change some of run.json."""
+        current = json.loads(self.record.read_text(encoding="utf-8"))
+        self.write(current | values)
+
+
+def create(runs: Path, experiment: str, name: str, spec: dict[str, Any]) -> RunFolder:
+    """Make the folder of a run with its record in it, status "created".
+
+    Raises:
+        RunExists: The name is taken.
+        UsageError: The folder cannot be written.
+    """
+    folder = RunFolder(runs / experiment / name)
+    try:
+        folder.path.parent.mkdir(parents=True, exist_ok=True)
+        folder.path.mkdir()
+    except FileExistsError:
+        raise RunExists(
+            f'run "{name}" exists in experiment "{experiment}" ({folder.path}); '
+            "choose another name, or go on with it: resume"
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"cannot write to {runs}: {error.strerror}; choose another runs_dir"
+        ) from error
+    folder.write(fresh_record(experiment, name, spec))
+    return folder
+
+
+def fresh_record(experiment: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """The record of a run that is about to begin."""
+    return {
+        "format": FORMAT,
+        "name": name,
+        "experiment": experiment,
+        "status": "created",
+        "stop_reason": None,
+        "created": now(),
+        "spec": spec,
+        "environment": environment(),
+        "process": process(),
+    }
+
+
+def find(runs: Path, name: str, experiment: str | None = None) -> RunFolder:
+    """Find a run by its name; the experiment is needed only where two have it.
+
+    Raises:
+        RunNotFound: There is none, or more than one; says what there is.
+    """
+    folders = [f for f in all_runs(runs, experiment) if f.path.name == name]
+    if len(folders) == 1:
+        return folders[0]
+    if folders:
+        where = ", ".join(f.path.parent.name for f in folders)
+        raise RunNotFound(f'"{name}" is a run of several experiments: {where}; say which')
+    names = [f.path.name for f in all_runs(runs, experiment)]
+    place = f'experiment "{experiment}" of {runs}' if experiment else str(runs)
+    raise RunNotFound(f'no run "{name}" in {place}.{did_you_mean(name, names)}')
+
+
+def all_runs(runs: Path, experiment: str | None = None) -> list[RunFolder]:
+    """All runs, by experiment and name."""
+    return [RunFolder(p.parent) for p in sorted(runs.glob(f"{experiment or '*'}/*/run.json"))]
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, for whoever wants to reproduce a run."""
+    versions = {}
+    for package in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "versions": versions,
+    }
+
+
+def process() -> dict[str, Any]:
+    """This process, so that a later look can tell whether it still runs."""
+    return {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
+
+
+def now() -> str:
+    """The time in UTC, ISO form, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _alive(owner: dict[str, Any]) -> bool:
+    """Whether the process still runs; one on another host is believed to."""
+    if owner.get("host") != socket.gethostname():
+        return True
+    pid = owner.get("pid")
+    if not isinstance(pid, int):
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    # The number may have been given to another process since: compare when that one started.
+    return owner.get("started") is None or _started(pid) == owner["started"]
+
+
+def _started(pid: int) -> str | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return stat.rpartition(")")[2].split()[19]

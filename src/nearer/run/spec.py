@@ -1,0 +1,275 @@
+"""Every option of a run: names, defaults, meaning, and what is wrong with them, all at once."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from nearer.errors import DataError, SpecError, did_you_mean
+from nearer.run.pairs import numbers, pairs, values
+
+Count = Annotated[int, Field(ge=1)]
+EVALUATION = ("query_data", "index_data", "qrels", "limit", "cutoffs", "distance")
+STOPPING = ("monitor", "patience", "min_delta")
+
+
+class RunSpec(BaseModel):
+    """The options of `nearer.fit`, `nearer fit` and spec.toml: one name in all three places."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    model: Any = Field(
+        None, description="Catalog name, hub id, local folder, SentenceTransformer or nn.Module."
+    )
+    query_model: Any = Field(None, description="With index_model: the tower of the query side.")
+    index_model: Any = Field(None, description="With query_model: the tower of the index side.")
+    train_data: Any = Field(..., description="File, folder, Dataset, DataFrame or list of dicts.")
+    columns: dict[str, str] | None = Field(
+        None, description="Our column names to yours: query=question,document=answer."
+    )
+    on_bad_row: Literal["error", "skip"] = Field(
+        "error", description="What to do with rows that cannot be used."
+    )
+    eval_data: Any = Field(None, description="Held-out rows for val_loss, like train_data.")
+    val_split: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="Share of train_data to hold out for val_loss."
+    )
+    query_data: Any = Field(
+        None, description="Queries of an evaluation; adds an EvaluationCallback."
+    )
+    index_data: Any = Field(None, description="Documents of the evaluation; default: the queries.")
+    qrels: Any = Field(None, description="Judgments (BEIR or TREC form); default: equal labels.")
+    limit: Count = Field(20, description="Results that count: the k of the metrics.")
+    cutoffs: tuple[Count, ...] = Field((), description="More values of k: 1,10 gives ndcg@10.")
+    distance: Literal["cosine", "dot", "euclidean"] = Field(
+        "cosine", description="How embeddings are compared in the evaluation."
+    )
+    monitor: str | None = Field(
+        None, description="Metric to stop by; default ndcg_at_k, else val_loss. Adds EarlyStopping."
+    )
+    patience: Count | None = Field(
+        None, description="Evaluations without improvement that end the fit; default 2."
+    )
+    min_delta: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="Smallest gain that counts; default 0."
+    )
+    keep: Literal["best", "last"] | None = Field(
+        None, description="Whose weights the artifact holds; best where something is monitored."
+    )
+    callbacks: tuple[Any, ...] = Field((), description="Callbacks, or names with options.")
+    epochs: Count = Field(5, description="Passes over the training data.")
+    batch_size: Annotated[int, Field(ge=2)] = Field(64, description="Rows a step.")
+    items_per_class: Annotated[int, Field(ge=2)] = Field(
+        4, description="Labelled data: rows of each class in a batch."
+    )
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="Peak rate; default by model."
+    )
+    loss: str = Field("auto", description="Name of a loss; auto: by the kind of data.")
+    loss_options: dict[str, Any] = Field({}, description="Options of the loss.")
+    matryoshka_dims: tuple[Count, ...] | None = Field(
+        None, description="Train embeddings that can be cut to these lengths."
+    )
+    optimizer: str = Field("AdamW", description="A class of torch.optim.")
+    optimizer_options: dict[str, Any] = Field({}, description="Its options.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        0.01, description="Decay of matrices; biases and norms are never decayed."
+    )
+    scheduler: str = Field("linear", description="linear, cosine, constant, … or a torch class.")
+    scheduler_options: dict[str, Any] = Field({}, description="Options of a torch class.")
+    warmup: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1, description="Share of the steps over which the rate rises."
+    )
+    clip_norm: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="Largest gradient norm; 0: no clipping."
+    )
+    evaluate_every: Literal["epoch"] | Count = Field(
+        "epoch", description="epoch, or a number of steps."
+    )
+    micro_batch: Count | None = Field(
+        None, description="Most rows embedded at a time; default by length."
+    )
+    max_length: Count | None = Field(None, description="Most tokens of a text; default by model.")
+    device: str = Field("auto", description="auto, cpu, cuda, mps.")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="What to compute in; auto: bf16 where the processor has it."
+    )
+    query_prompt: str | None = Field(None, description="Put before queries; default by model.")
+    document_prompt: str | None = Field(None, description="Put before documents; default by model.")
+    freeze: Literal["backbone", "query", "index"] | Annotated[int, Field(ge=0)] | None = Field(
+        None, description="backbone, a number of layers, or a tower: query, index."
+    )
+    output_dim: Count | None = Field(None, description="Length of a projection head to add.")
+    prepare: Any = Field(None, description="For an nn.Module: a function from items to a batch.")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(42, description="Seeds everything drawn.")
+    name: str | None = Field(None, description="Name of the run; default: drawn.")
+    experiment: str = Field("default", description="Folder of runs that belong together.")
+    runs_dir: str | None = Field(
+        None, description="Folder of all runs; default: NEARER_RUNS, else ./runs."
+    )
+    resume: bool = Field(False, description="With name: go on with that run.")
+
+    @field_validator("train_data", "eval_data", "query_data", "index_data", "qrels")
+    @classmethod
+    def _no_empty_path(cls, value: Any) -> Any:
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("is empty; give a file, a folder or rows")
+        return value
+
+    @field_validator("cutoffs", "matryoshka_dims", mode="before")
+    @classmethod
+    def _numbers(cls, value: Any) -> Any:
+        return numbers(value) if isinstance(value, str) else value
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _pairs(cls, value: Any) -> Any:
+        return pairs(value) if isinstance(value, str) else value
+
+    @field_validator("loss_options", "optimizer_options", "scheduler_options", mode="before")
+    @classmethod
+    def _values(cls, value: Any) -> Any:
+        return values(value) if isinstance(value, str) else value
+
+    @field_validator("name", "experiment")
+    @classmethod
+    def _plain_name(cls, value: str | None) -> str | None:
+        bad = value is not None and (
+            not value or value.startswith(".") or any(c in '/\\:*?"<>|\0' for c in value)
+        )
+        if bad:
+            raise ValueError(f'"{value}" cannot name a folder; use letters, digits, "-" and "_"')
+        return value
+
+    @property
+    def early_stopping(self) -> bool:
+        """Whether an option asks for an EarlyStopping."""
+        return any(getattr(self, name) is not None for name in STOPPING)
+
+    @property
+    def runs_folder(self) -> Path:
+        """Folder of all runs."""
+        return runs_folder(self.runs_dir)
+
+
+def runs_folder(given: str | None = None) -> Path:
+    """Folder of all runs: the one given, else NEARER_RUNS, else ./runs."""
+    return Path(given or os.environ.get("NEARER_RUNS") or "runs").absolute()
+
+
+def parse(options: dict[str, Any]) -> RunSpec:
+    """Validate the options of a run.
+
+    Raises:
+        SpecError: One or more are wrong; all of them are listed, each with the way out.
+    """
+    faults = _misfits(options)
+    try:
+        spec = RunSpec.model_validate(options)
+    except ValidationError as error:
+        faults = [_fault(dict(found)) for found in error.errors()] + faults
+    if faults:
+        raise SpecError(list(dict.fromkeys(faults)))
+    return spec
+
+
+def read_spec_file(path: Path) -> dict[str, Any]:
+    """Read spec.toml; paths in it are relative to its folder.
+
+    Raises:
+        DataError: It is not there or is not TOML; names the line.
+    """
+    try:
+        options = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"no spec file {path}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{path} is not a spec file: {error}") from error
+    for table in [options, *options.get("callbacks", [])]:
+        if isinstance(table, dict):
+            _resolve_paths(table, path.parent)
+    return options
+
+
+def _resolve_paths(table: dict[str, Any], folder: Path) -> None:
+    for name in ("train_data", "eval_data", "query_data", "index_data", "qrels", "runs_dir"):
+        value = table.get(name)
+        if isinstance(value, str) and value:
+            table[name] = str(folder / Path(value).expanduser())
+    for name in ("model", "query_model", "index_model"):
+        value = table.get(name)
+        if isinstance(value, str) and (folder / value).is_dir():
+            table[name] = str(folder / value)
+
+
+def _misfits(options: dict[str, Any]) -> list[str]:
+    """Options that are fine one by one but not together."""
+    given = {name for name, value in options.items() if value not in (None, (), [], "")}
+    towers = given & {"query_model", "index_model"}
+    faults = []
+    if "model" not in given and not towers:
+        faults.append("model: missing; a catalog name (see `nearer models`), a hub id or a folder")
+    if "model" in given and towers:
+        faults.append("model: give either model, or query_model and index_model")
+    if len(towers) == 1:
+        faults.append("query_model and index_model go together; one of them is missing")
+    freeze = options.get("freeze")
+    if freeze in ("query", "index") and not towers:
+        faults.append(f'freeze: "{freeze}" is a tower; it needs query_model and index_model')
+    if freeze == "backbone" and "output_dim" not in given:
+        faults.append("freeze: backbone leaves nothing to train; add a head with output_dim")
+    if "eval_data" in given and options.get("val_split"):
+        faults.append("val_split: eval_data is given already; give one of the two")
+    if "query_data" not in given:
+        faults += [
+            f"{name}: needs query_data, the queries to evaluate with"
+            for name in EVALUATION[1:]
+            if name in given
+        ]
+    if options.get("resume") and "name" not in given:
+        faults.append("resume: needs name, the run to go on with")
+    return faults
+
+
+UNIONS = {
+    "evaluate_every": "must be epoch, or a number of steps of at least 1",
+    "freeze": "must be backbone, query, index, or a number of layers",
+}
+WORDS = {
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be more than {gt}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "string_type": "must be text",
+    "tuple_type": "must be a list",
+    "dict_type": "must be names with values",
+    "bool_parsing": "must be true or false",
+}
+
+
+def _fault(found: dict[str, Any]) -> str:
+    """What pydantic found, as one line in our words."""
+    place = str(found["loc"][0])
+    kind, limits = found["type"], found.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"{place}: no such option.{did_you_mean(place, RunSpec.model_fields)}"
+    if kind == "missing":
+        return f"{place}: missing; {_lower(RunSpec.model_fields[place].description or '')}"
+    if kind == "value_error":
+        return f"{place}: {limits['error']}"
+    whole = place in UNIONS
+    value = found["input"]
+    says = UNIONS[place] if whole else WORDS.get(kind, _lower(found["msg"])).format(**limits)
+    return f"{place}: {value!r}; {says}"
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,75 @@
+"""What run.json says of the spec and the data: plain values, paths made absolute."""
+
+from pathlib import Path
+from typing import Any
+
+from nearer.callbacks import ProgressBar
+from nearer.data.fingerprint import fingerprint
+from nearer.loop.callback import Callback
+from nearer.run.door import Plan
+from nearer.run.registry import describe_callback
+from nearer.run.spec import RunSpec
+
+
+def spec_to_json(spec: RunSpec) -> dict[str, Any]:
+    """The options that were given, so that they parse to the same spec again.
+
+    Objects (a Dataset, a module) cannot be written down: they stand as {"object": description} and
+    must be given again.
+    """
+    given = {name: getattr(spec, name) for name in sorted(spec.model_fields_set)}
+    given.pop("resume", None)
+    return {name: _plain(value) for name, value in given.items()}
+
+
+def data_facts(plan: Plan) -> dict[str, Any]:
+    """Rows and fingerprints of all data of a run, so that a change can be noticed."""
+    facts: dict[str, Any] = {"train": _examples(plan.train)}
+    if plan.val is not None:
+        facts["val"] = _examples(plan.val)
+    for evaluation in plan.evaluations:
+        data = evaluation.evaluation_set
+        if data is not None:
+            facts[f"evaluation {evaluation.prefix(plan.model_name)}"] = {
+                "queries": len(data.query),
+                "index": len(data.query if data.index is None else data.index),
+            }
+    return facts
+
+
+def _examples(examples: Any) -> dict[str, Any]:
+    return {
+        "source": examples.source,
+        "kind": examples.kind.value,
+        "rows": len(examples),
+        "skipped": examples.skipped,
+        "fingerprint": fingerprint(examples.table),
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value.absolute())
+    if isinstance(value, str):
+        path = Path(value)
+        return str(path.absolute()) if value and path.exists() else value
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, ProgressBar):
+        return {"name": "ProgressBar"}
+    if isinstance(value, Callback):
+        return {key: _plain(v) for key, v in describe_callback(value).items()}
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: _plain(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        rows = value and all(isinstance(row, dict) and "name" not in row for row in value)
+        if not rows:
+            return [_plain(v) for v in value]
+    return {"object": f"{type(value).__name__}, {_size(value)}"}
+
+
+def _size(value: Any) -> str:
+    try:
+        return f"{len(value):,} rows"
+    except TypeError:
+        return "no length"
