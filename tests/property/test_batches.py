@@ -30,7 +30,7 @@ def test_each_row_once_an_epoch(n, size, seed, number, start):
     for source in (RandomBatches(data, size, seed), FixedBatches(data, size)):
         batches = [batch.rows.tolist() for batch in source.epoch(number)]
         assert len(batches) == len(source)
-        assert sorted(sum(batches, [])) == list(range(n))
+        assert sorted(row for batch in batches for row in batch) == list(range(n))
         assert all(len(batch) > 1 for batch in batches) or size == 1 or n == 1
         assert all(len(batch) <= size + 1 for batch in batches)
         assert [b.rows.tolist() for b in source.epoch(number, start=start)] == batches[start:]

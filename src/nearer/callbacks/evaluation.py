@@ -1,16 +1,19 @@
 """EvaluationCallback: score retrieval before training and at every evaluation point."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from nearer.evaluation.distances import Distance
 from nearer.evaluation.evaluator import EvaluationSet, evaluate
-from nearer.evaluation.metrics import metric_infos
+from nearer.evaluation.metrics import metric_keys
 from nearer.evaluation.reading import read_evaluation_set
 from nearer.evaluation.result import EvaluationResult
-from nearer.evaluation.search import Distance
 from nearer.loop.callback import Callback
 from nearer.loop.context import Context
 from nearer.loop.metrics import MetricInfo
+
+LOGGER = logging.getLogger("nearer")
 
 
 class EvaluationCallback(Callback):
@@ -69,38 +72,47 @@ class EvaluationCallback(Callback):
         self.columns = columns
         self.on_bad_row = on_bad_row
         self.evaluation_set: EvaluationSet | None = None
+        self._notes: tuple[str, ...] = ()
         self.result: EvaluationResult | None = None
 
     def check(self) -> None:
         """Read the data; every fault shows here, before any model is loaded."""
-        self.evaluation_set = read_evaluation_set(
+        metric_keys(self.limit, self.cutoffs, self.definitions)
+        read = read_evaluation_set(
             self.query_data,
             self.index_data,
             self.qrels,
             columns=self.columns,
             on_bad_row=self.on_bad_row,
         )
+        self.evaluation_set, self._notes = read.data, read.notes
 
     def produces(self, model_name: str) -> Sequence[MetricInfo]:
         """The nine metrics, and those at the other cutoffs."""
         prefix = self.prefix(model_name)
-        return [
-            MetricInfo(f"{prefix}_{bare}", direction, bare)
-            for bare, direction in metric_infos(self.cutoffs, self.definitions).items()
-        ]
+        keys = metric_keys(self.limit, self.cutoffs, self.definitions)
+        return [MetricInfo(f"{prefix}_{bare}", direction, bare) for bare, direction in keys.items()]
 
     def prefix(self, model_name: str) -> str:
         """What stands before the metrics' names."""
         return self.name or model_name
 
     def on_fit_begin(self, ctx: Context) -> None:
-        """Begin anew: no result is left over from an earlier fit."""
+        """Begin anew, and say what in the data does not count."""
         self.result = None
+        if self.evaluation_set is None:
+            self.check()
+        assert self.evaluation_set is not None
+        for note in self._notes:
+            LOGGER.warning("%s", note)
+        size = len(self.evaluation_set.searched)
+        if self.limit > size:
+            LOGGER.warning(
+                "limit is %s, but the index has %s rows; all are ranked", self.limit, size
+            )
 
     def on_evaluate(self, ctx: Context) -> Mapping[str, float]:
         """Evaluate the encoder; the whole result stays in `result`."""
-        if self.evaluation_set is None:
-            self.check()
         assert self.evaluation_set is not None
         self.result = evaluate(
             ctx.encoder,

@@ -101,11 +101,11 @@ def _of_module(module: ModuleType) -> Iterator[Pair]:
 
 
 def make_pair(name: str, module: str, full_name: str, docstring: str) -> Pair | None:
-    """Split a docstring: the summary, without the function's own name, asks for the rest.
+    r"""Split a docstring: the summary, without the function's own name, asks for the rest.
 
     Example:
-        >>> make_pair("dot", "numpy", "numpy.dot", "dot(a, b)\\n\\nDot product of two arrays of "
-        ...           "numbers.\\n\\n" + "It is the sum of their products. " * 5).query
+        >>> make_pair("dot", "numpy", "numpy.dot", "dot(a, b)\n\nDot product of two arrays of "
+        ...           "numbers.\n\n" + "It is the sum of their products. " * 5).query
         'Dot product of two arrays of numbers.'
     """
     paragraphs = [p.strip() for p in re.split(r"\n\s*\n", docstring) if p.strip()]

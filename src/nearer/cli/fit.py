@@ -29,15 +29,16 @@ FitOptions = make_dataclass(
     "FitOptions",
     [_option(name) for name in RunSpec.model_fields if name not in ONLY_PYTHON],
     frozen=True,
-    module=__name__,
+    namespace={"__module__": __name__},
 )
+NONE_GIVEN = FitOptions()
 
 
 def fit(
     spec: Path | None = None,
     /,
     *,
-    options: Annotated[FitOptions | None, Parameter(name="*")] = None,  # type: ignore[valid-type]
+    options: Annotated[FitOptions, Parameter(name="*")] = NONE_GIVEN,  # type: ignore[valid-type]
     json: Annotated[bool, Parameter(help="Print one JSON object and nothing else.")] = False,
 ) -> int:
     """Fine-tune a model on your own data; options override those of the spec file.
@@ -47,7 +48,7 @@ def fit(
     """
     given = {} if spec is None else read_spec_file(spec)
     for option in fields(FitOptions):
-        value = getattr(options, option.name, None)
+        value = getattr(options, option.name)
         if value is not None:
             given[option.name] = value
     from nearer.run.execute import execute

@@ -34,6 +34,10 @@ def parse_csv(buffer: pa.Buffer, delimiter: str | None, source: str) -> tuple[pa
             is not UTF-8, two columns of one name.
     """
     first_line = _first_line(buffer)
+    if not first_line:
+        raise DataError(f"{source}: the file is empty.")
+    if b"\n" not in memoryview(buffer)[-65536:].tobytes():
+        buffer = pa.py_buffer(buffer.to_pybytes() + b"\n")  # Arrow takes a lone line for nothing
     delimiter = delimiter or _delimiter(first_line)
     try:
         table = _parse(buffer, delimiter)

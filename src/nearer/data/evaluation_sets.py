@@ -169,7 +169,8 @@ def _titled(rows: Rows, names: Mapping[str, str]) -> tuple[Rows, str]:
         pc.fill_null(pc.cast(rows.table.column(names[name]), pa.large_string()), "")
         for name in ("title", "text")
     )
-    text = pc.utf8_trim_whitespace(pc.binary_join_element_wise(title, text, " "))
+    blank = pa.scalar(" ", pa.large_string())
+    text = pc.utf8_trim_whitespace(pc.binary_join_element_wise(title, text, blank))
     position = rows.table.column_names.index(theirs)
     table = rows.table.set_column(position, theirs, text)
     return Rows(table, rows.source, rows.folder, rows.first_line, rows.locate), theirs

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -101,4 +102,6 @@ class Examples:
         chunks, starts = self._chunks[column]
         where = np.searchsorted(starts, rows, side="right") - 1
         inside = (rows - starts[where]).tolist()
-        return [chunks[c][i].as_py() for c, i in zip(where.tolist(), inside, strict=True)]
+        found = [chunks[c][i].as_py() for c, i in zip(where.tolist(), inside, strict=True)]
+        # A picture is a path, not a text: its type tells the encoder.
+        return [Path(item) for item in found] if self.modalities[column] == "image" else found

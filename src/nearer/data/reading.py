@@ -49,8 +49,10 @@ def read_rows(source: Source, encoding: str | None = None) -> Rows:
         >>> rows.table.column_names
         ['query', 'document']
     """
-    rows = _read_path(source, encoding) if isinstance(source, (str, Path)) else None
-    rows = rows or rows_of_object(source)
+    if isinstance(source, (str, Path)):
+        rows = _read_path(source, encoding)
+    else:
+        rows = rows_of_object(source)
     names = rows.table.column_names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

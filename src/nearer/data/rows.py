@@ -42,7 +42,7 @@ class Rows:
 
     def places(self, rows: Sequence[int]) -> list[str]:
         """Where these rows stand: "line 3" in a text file, "row 2" (counted from 0) elsewhere."""
-        if self.locate is None:
+        if self.locate is None or not len(rows):
             return [f"row {row}" for row in rows]
         return [f"line {line}" for line in self.locate(rows)]
 

@@ -5,7 +5,7 @@ import numpy as np
 from nearer.evaluation.distances import Block, Distance, Estimate, scores_of_pairs
 
 MERGE = 1 << 16
-"""Pairs scored in float64 and merged at a time."""
+"""Pairs scored in float64 and merged at a time, at most."""
 
 
 class Best:
@@ -50,7 +50,8 @@ def rank_within(groups: np.ndarray) -> np.ndarray:
     """
     first = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]]) if len(groups) else groups
     lengths = np.diff(np.r_[first, len(groups)])
-    return np.arange(len(groups)) - np.repeat(first, lengths)
+    ranks: np.ndarray = np.arange(len(groups)) - np.repeat(first, lengths)
+    return ranks
 
 
 class Candidates:
@@ -120,7 +121,7 @@ class Candidates:
             values = estimates[first : first + step].reshape(-1)[flat]
             self._held.append((query + first, column + low, values))
             self._count += len(flat)
-            if self._count > self._settled + len(passed) * self.depth // 2:
+            if self._count > self._settled * 3 // 2 + len(passed) * self.depth // 2:
                 self.compact()
             if self._count > self.most:
                 self.settle()
@@ -157,8 +158,9 @@ class Candidates:
         order = np.argsort(query, kind="stable")
         query, column = query[order], column[order]
         start = self.queries.start
-        for low in range(0, len(query), MERGE):
-            q, x = query[low : low + MERGE], column[low : low + MERGE]
+        step = min(MERGE, self.most)
+        for low in range(0, len(query), step):
+            q, x = query[low : low + step], column[low : low + step]
             scores = scores_of_pairs(self.distance, self.queries, self.block, q, x)
             # Rows come in rising order, so one that only equals the last of the best has lost.
             wins = scores > self.best.last(q + start)

@@ -83,7 +83,8 @@ def row_dots(left: np.ndarray, right: np.ndarray | None = None) -> np.ndarray:
     matrix product would add in an order that depends on the shapes.
     """
     left *= left if right is None else right
-    return left.sum(axis=1)
+    total: np.ndarray = left.sum(axis=1)
+    return total
 
 
 @dataclass(frozen=True)
@@ -149,14 +150,14 @@ class Estimate:
     Attributes:
         left: Shape (queries, dimension), float32, scaled.
         slack: Shape (queries,), bound of the error.
-        factor: Shape (n,) or a number that the block's rows are multiplied by, or None.
+        factor: Shape (n,), what the block's rows are multiplied by, or None.
         offset: Shape (n,), float32, or None.
         to_estimate: Takes scores of shape (queries,) to the scale of the estimates.
     """
 
     left: np.ndarray
     slack: np.ndarray
-    factor: np.ndarray | float | None
+    factor: np.ndarray | None
     offset: np.ndarray | None
     to_estimate: Callable[[np.ndarray], np.ndarray]
 
@@ -165,12 +166,7 @@ class Estimate:
         rows = block.rows[low:high]
         if self.factor is None:
             return rows
-        if isinstance(self.factor, float):
-            return (rows * np.float64(self.factor)).astype(np.float32)
-        factor = self.factor[low:high, None]
-        if factor.dtype == np.float32:
-            return rows * factor
-        return (rows * factor).astype(np.float32)
+        return np.asarray(rows * self.factor[low:high, None], dtype=np.float32)
 
 
 def estimate(distance: Distance, queries: Block, index: Block) -> Estimate:
@@ -202,7 +198,7 @@ def estimate(distance: Distance, queries: Block, index: Block) -> Estimate:
         return Estimate(left, slack, factor, None, lambda scores: scores)
     scale = 1.0 if SAFE[0] < longest < SAFE[1] or longest == 0 else longest
     slack = np.full(len(left), unit * longest / scale + tiny)
-    shrink = None if scale == 1.0 else 1.0 / scale
+    shrink = None if scale == 1.0 else np.full(len(index.rows), 1.0 / scale)
     return Estimate(left, slack, shrink, None, lambda scores: scores / (safe * scale))
 
 
@@ -216,7 +212,7 @@ def _euclidean(queries: Block, index: Block, unit: float, tiny: float) -> Estima
     offset = (0.5 * index.squares / largest**2).astype(np.float32)
     rounding = queries.rows.shape[1] * 2.0**-50 * (lengths + longest) ** 2  # of the float64 score
     slack = (unit * (lengths * longest + longest**2) + rounding) / largest**2 + tiny
-    shrink = None if scale == 1.0 else 1.0 / scale
+    shrink = None if scale == 1.0 else np.full(len(index.rows), 1.0 / scale)
     return Estimate(
         left,
         slack,

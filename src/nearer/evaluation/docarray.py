@@ -6,7 +6,7 @@ not retrieved changes nothing but recall and F1.
 
 import numpy as np
 
-from nearer.evaluation.metrics import Metric, RankedHits, metric, ratio
+from nearer.evaluation.metric import Metric, RankedHits, metric, ratio
 
 DOCARRAY_METRICS: dict[str, Metric] = {}
 """The nine under the same names as in `METRICS`."""
@@ -66,7 +66,7 @@ def r_precision(hits: RankedHits, k: int) -> np.ndarray:
 
 @metric("max", registry=DOCARRAY_METRICS)
 def recall_at_k(hits: RankedHits, k: int) -> np.ndarray:
-    """h / R; 0 where nothing is relevant (docarray gave NaN)."""
+    """Hits over R; 0 where nothing is relevant (docarray gave NaN)."""
     return ratio(hits.hits(k), hits.relevant)
 
 
@@ -79,4 +79,5 @@ def reciprocal_rank(hits: RankedHits, k: int) -> np.ndarray:
 
 def _discounted(found: np.ndarray) -> np.ndarray:
     ranks = np.arange(1, found.shape[1] + 1)
-    return (found / np.maximum(1.0, np.log2(ranks))).sum(axis=1)
+    total: np.ndarray = (found / np.maximum(1.0, np.log2(ranks))).sum(axis=1)
+    return total

@@ -1,196 +1,134 @@
-"""The nine retrieval metrics as trec_eval defines them, and how one adds a tenth. Ranks nothing."""
+"""Which metrics an evaluation reports, by name, and their values per query. Defines no metric."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 
-from nearer.errors import UsageError
+from nearer.errors import UnknownName, UsageError, did_you_mean
+from nearer.evaluation import retrieval  # noqa: F401  registers the nine
+from nearer.evaluation.docarray import DOCARRAY_METRICS
+from nearer.evaluation.metric import METRICS, Direction, Metric, RankedHits, metric
 
-Direction = Literal["max", "min"]
-Compute = Callable[["RankedHits", int], np.ndarray]
+__all__ = [
+    "DOCARRAY_METRICS",
+    "METRICS",
+    "Metric",
+    "RankedHits",
+    "choose",
+    "compute_metrics",
+    "metric",
+    "metric_keys",
+]
 
-
-@dataclass(frozen=True)
-class RankedHits:
-    """What came back for every query, as grades in rank order; all that a metric needs.
-
-    Attributes:
-        gains: Shape (queries, depth), float64: grade of the hit at each rank, 0 where it is not
-            relevant or where nothing came back.
-        returned: Shape (queries,), int64: how many hits came back.
-        relevant: Shape (queries,), int64: how many relevant rows there are (R).
-        ideal: Shape (queries, at least k), float64: grades of the best possible ranking, falling.
-    """
-
-    gains: np.ndarray
-    returned: np.ndarray
-    relevant: np.ndarray
-    ideal: np.ndarray
-
-    @property
-    def depth(self) -> int:
-        """How many ranks are known."""
-        return int(self.gains.shape[1])
-
-    @cached_property
-    def found(self) -> np.ndarray:
-        """Shape (queries, depth), bool: whether the hit at each rank is relevant."""
-        return self.gains > 0
-
-    @cached_property
-    def first_relevant(self) -> np.ndarray:
-        """Shape (queries,), int64: rank of the first relevant hit, from 1; 0 where there is none.
-
-        A metric of k ranks has to leave out what lies beyond k.
-        """
-        if not self.depth:
-            return np.zeros(len(self.gains), dtype=np.int64)
-        return np.where(self.found.any(axis=1), self.found.argmax(axis=1) + 1, 0)
-
-    def hits(self, k: int) -> np.ndarray:
-        """Shape (queries,): how many of the top k are relevant."""
-        return self.found[:, :k].sum(axis=1)
+Definitions = Literal["trec", "docarray"]
+"""Whose formulas: trec_eval's, or those of the system that came before."""
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A metric as it is registered.
-
-    Attributes:
-        name: What it is reported as ("ndcg_at_k").
-        direction: Whether more or less is better.
-        compute: Takes the ranked hits and k; gives one number for each query, shape (queries,).
-        takes_cutoff: Whether it is also reported at cutoffs ("ndcg@10").
-        whole: Whether it reads the top R of each query, deeper than k where R is larger.
-    """
-
-    name: str
-    direction: Direction
-    compute: Compute
-    takes_cutoff: bool = True
-    whole: bool = False
-
-    def at(self, cutoff: int) -> str:
-        """Its name at a cutoff: "ndcg_at_k" at 10 is "ndcg@10"."""
-        return f"{self.name.removesuffix('_at_k')}@{cutoff}"
-
-
-METRICS: dict[str, Metric] = {}
-"""Every metric by its name; `@metric` adds to it."""
-
-
-def metric(
-    direction: Direction,
-    takes_cutoff: bool = True,
-    whole: bool = False,
-    registry: dict[str, Metric] = METRICS,
-) -> Callable[[Compute], Compute]:
-    """Register a function as a metric under its own name; from then on it is reported everywhere.
+def choose(definitions: str = "trec", metrics: Sequence[str] | None = None) -> dict[str, Metric]:
+    """The metrics of some definitions, by name; a user's own are part of both.
 
     Args:
-        direction: "max" where more is better, "min" where less is.
-        takes_cutoff: Whether to report it at cutoffs too.
-        whole: Whether it needs the top R of each query; the search then goes that deep.
-        registry: Where to put it.
+        definitions: "trec" or "docarray".
+        metrics: Names to choose; None for all there are.
 
     Raises:
-        UsageError: The name is taken by a function of another module, or the direction is neither.
+        UnknownName: There are no such definitions, or no metric of that name.
+    """
+    if definitions not in get_args(Definitions):
+        known = get_args(Definitions)
+        raise UnknownName(
+            f'there are no definitions "{definitions}"; choose {" or ".join(known)}.'
+            + did_you_mean(definitions, known)
+        )
+    table = METRICS | DOCARRAY_METRICS if definitions == "docarray" else METRICS
+    for name in metrics or ():
+        if name not in table:
+            raise UnknownName(
+                f'there is no metric "{name}"; there are {", ".join(sorted(table))}.'
+                + did_you_mean(name, table)
+            )
+    return {name: table[name] for name in (sorted(table) if metrics is None else metrics)}
+
+
+def check_cutoffs(limit: int, cutoffs: Sequence[int]) -> None:
+    """Hold that all are whole numbers of at least 1.
+
+    Raises:
+        UsageError: One is not.
+    """
+    for name, k in [("limit", limit), *(("a cutoff", k) for k in cutoffs)]:
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            raise UsageError(f"{name} is a whole number of at least 1; got {k!r}")
+
+
+def metric_keys(
+    limit: int,
+    cutoffs: Sequence[int] = (),
+    definitions: str = "trec",
+    metrics: Sequence[str] | None = None,
+) -> dict[str, Direction]:
+    """The names that an evaluation will report, each with its direction; computes nothing.
 
     Example:
-        >>> @metric(direction="max")
-        ... def found_at_k(hits: RankedHits, k: int) -> np.ndarray:
-        ...     return hits.hits(k).astype(float)
-        >>> METRICS.pop("found_at_k").at(5)
-        'found@5'
+        >>> list(metric_keys(20, cutoffs=[10], metrics=["ndcg_at_k", "r_precision"]))
+        ['ndcg_at_k', 'ndcg@10', 'r_precision']
     """
-    if direction not in ("max", "min"):
-        raise UsageError(f'a metric\'s direction is "max" or "min"; got {direction!r}')
+    check_cutoffs(limit, cutoffs)
+    keys: dict[str, Direction] = {}
+    for one in choose(definitions, metrics).values():
+        keys[one.name] = one.direction
+        if one.takes_cutoff:
+            keys.update({one.at(k): one.direction for k in cutoffs})
+    return keys
 
-    def register(function: Compute) -> Compute:
-        name = function.__name__
-        taken = registry.get(name)
-        # The same module may define it again, as a notebook cell that is run twice does.
-        if taken is not None and taken.compute.__module__ != function.__module__:
+
+def compute_metrics(
+    hits: RankedHits,
+    limit: int,
+    cutoffs: Sequence[int] = (),
+    metrics: Sequence[str] | None = None,
+    definitions: str = "trec",
+) -> dict[str, np.ndarray]:
+    """Compute metrics of every query; the value of an evaluation is the plain mean of each.
+
+    A query with nothing relevant counts 0 and is not left out, as in `trec_eval -c`.
+
+    Args:
+        hits: What came back. Ranks beyond the deepest cutoff are read only by metrics that need
+            the top R.
+        limit: The k of bare names ("ndcg_at_k").
+        cutoffs: Further k, each reported as "ndcg@10"; may be larger than `limit`.
+        metrics: Names to choose; None for all.
+        definitions: "trec" or "docarray".
+
+    Returns:
+        Each name with its values, shape (queries,), float64; the names of `metric_keys`.
+
+    Raises:
+        UnknownName: There are no such definitions, or no such metric.
+        UsageError: A cutoff below 1, hits that were cut off above what a metric reads, or a metric
+            that did not give one number for each query.
+    """
+    check_cutoffs(limit, cutoffs)
+    values: dict[str, np.ndarray] = {}
+    for one in choose(definitions, metrics).values():
+        if one.whole and np.any((hits.returned >= hits.depth) & (hits.relevant > hits.depth)):
             raise UsageError(
-                f'there is a metric "{name}" already, from {taken.compute.__module__}; '
-                "give the function another name"
+                f'"{one.name}" reads the top R of each query, R is up to '
+                f"{hits.relevant.max()}, and only the top {hits.depth} were searched"
             )
-        registry[name] = Metric(name, direction, function, takes_cutoff, whole)
-        return function
-
-    return register
-
-
-@metric(direction="max")
-def average_precision(hits: RankedHits, k: int) -> np.ndarray:
-    """Sum of the precision at each relevant rank of the top k, over R (`map_cut_k`)."""
-    found = hits.found[:, :k]
-    precision = np.cumsum(found, axis=1) / np.arange(1, found.shape[1] + 1)
-    return ratio((precision * found).sum(axis=1), hits.relevant)
+        values[one.name] = _compute(one, hits, limit)
+        if one.takes_cutoff:
+            values.update({one.at(k): _compute(one, hits, k) for k in cutoffs})
+    return values
 
 
-@metric(direction="max")
-def dcg_at_k(hits: RankedHits, k: int) -> np.ndarray:
-    """Sum of gain / log2(rank + 1) over the top k; linear gain, not between 0 and 1."""
-    return discounted(hits.gains[:, :k])
-
-
-@metric(direction="max")
-def f1_score_at_k(hits: RankedHits, k: int) -> np.ndarray:
-    """2 h / (k + R), the harmonic mean of precision and recall at k (ranx `f1@k`)."""
-    return np.where(hits.relevant > 0, 2 * hits.hits(k) / (k + hits.relevant), 0.0)
-
-
-@metric(direction="max")
-def hit_at_k(hits: RankedHits, k: int) -> np.ndarray:
-    """1 if any of the top k is relevant, else 0 (`success_k`)."""
-    return (hits.hits(k) > 0).astype(np.float64)
-
-
-@metric(direction="max")
-def ndcg_at_k(hits: RankedHits, k: int) -> np.ndarray:
-    """DCG over that of the best possible ranking of all that was judged (`ndcg_cut_k`)."""
-    return ratio(discounted(hits.gains[:, :k]), discounted(hits.ideal[:, :k]))
-
-
-@metric(direction="max")
-def precision_at_k(hits: RankedHits, k: int) -> np.ndarray:
-    """h / k, also where fewer than k came back (`P_k`)."""
-    return hits.hits(k) / k
-
-
-@metric(direction="max", takes_cutoff=False, whole=True)
-def r_precision(hits: RankedHits, k: int) -> np.ndarray:
-    """Relevant hits in the top R, over R (`Rprec`); k is of no account."""
-    top = np.arange(hits.depth) < hits.relevant[:, None]
-    return ratio((hits.found & top).sum(axis=1), hits.relevant)
-
-
-@metric(direction="max")
-def recall_at_k(hits: RankedHits, k: int) -> np.ndarray:
-    """h / R (`recall_k`)."""
-    return ratio(hits.hits(k), hits.relevant)
-
-
-@metric(direction="max")
-def reciprocal_rank(hits: RankedHits, k: int) -> np.ndarray:
-    """1 / rank of the first relevant hit of the top k, 0 if there is none (`recip_rank`)."""
-    first = hits.first_relevant
-    return ratio(np.ones(len(first)), np.where(first <= k, first, 0))
-
-
-def discounted(gains: np.ndarray) -> np.ndarray:
-    """Sum of gain / log2(rank + 1): shape (queries, k) to (queries,).
-
-    Järvelin and Kekäläinen, "Cumulated gain-based evaluation of IR techniques" (2002), in the form
-    of trec_eval, which discounts the second rank already.
-    """
-    return (gains / np.log2(np.arange(2, gains.shape[1] + 2))).sum(axis=1)
-
-
-def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Divide; 0 where the divisor is 0, so that a query with nothing relevant counts 0."""
-    return np.divide(above, below, out=np.zeros(len(above)), where=below > 0)
+def _compute(one: Metric, hits: RankedHits, k: int) -> np.ndarray:
+    value = np.asarray(one.compute(hits, k), dtype=np.float64)
+    if value.shape != (len(hits.gains),):
+        raise UsageError(
+            f'metric "{one.name}" gave shape {value.shape} for {len(hits.gains)} queries; '
+            "it must give one number for each"
+        )
+    return value

@@ -97,7 +97,7 @@ class JudgedRelevance:
         """See `Relevance.ideal`."""
         place = np.arange(depth)
         there = place < self.counts[queries][:, None]
-        return self._falling[np.where(there, self._start[queries][:, None] + place, -1)]
+        return np.take(self._falling, np.where(there, self._start[queries][:, None] + place, -1))
 
 
 class LabelRelevance:
@@ -137,8 +137,9 @@ class LabelRelevance:
         """See `Relevance.gains`."""
         label = self._query[queries][:, None]
         same = (self._index[hits] == label) & (label >= 0) & (hits != self._own[queries][:, None])
-        return same.astype(np.float64)
+        return np.asarray(same, dtype=np.float64)
 
     def ideal(self, queries: np.ndarray, depth: int) -> np.ndarray:
         """See `Relevance.ideal`."""
-        return (np.arange(depth) < self.counts[queries][:, None]).astype(np.float64)
+        there = np.arange(depth) < self.counts[queries][:, None]
+        return np.asarray(there, dtype=np.float64)

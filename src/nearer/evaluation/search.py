@@ -1,5 +1,6 @@
 """Exact top-k search of embeddings in flat memory. Knows no labels, metrics or encoders."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -81,7 +82,7 @@ def search(
     queries = checked(queries, "query")
     squares = squared_norms(queries, "query")
     best = Best(len(queries), depth)
-    done = _Steps(len(queries), advance)
+    done = Steps(len(queries), advance)
     for start, rows in _blocks(index):
         rows = checked(rows, "index")
         if rows.shape[1] != queries.shape[1]:
@@ -121,7 +122,7 @@ def _match(
     own: np.ndarray | None,
     width: int,
     most: int,
-    done: "_Steps",
+    done: "Steps",
 ) -> None:
     """Search one block for one batch of queries."""
     how = estimate(distance, queries, block)
@@ -148,10 +149,11 @@ def _match(
 
 def _sizes(depth: int, rows: int, budget: int) -> tuple[int, int, int]:
     """Queries and rows multiplied at a time, and most pairs held."""
+    area = max(1, budget // 64)  # an estimate, its mask and what passes: 32 bytes, half of it
+    width = int(min(WIDTH, max(64, 2 * math.isqrt(area))))
     found = min(depth, max(rows, 1))
-    width = int(min(WIDTH, max(64, budget // 4 // 16)))
-    batch = int(min(BATCH, max(1, budget // (4 * 16 * width)), max(1, budget // (256 * found))))
-    return batch, width, max(1 << 12, min(4 * batch * found + (1 << 18), budget // 128))
+    batch = int(max(1, min(BATCH, area // width, budget // (1024 * found))))
+    return batch, width, max(1 << 12, min(4 * batch * found + (1 << 18), budget // 256))
 
 
 def _blocks(index: np.ndarray | Blocks) -> Iterator[tuple[int, np.ndarray]]:
@@ -167,7 +169,7 @@ def _blocks(index: np.ndarray | Blocks) -> Iterator[tuple[int, np.ndarray]]:
         yield start, rows
 
 
-class _Steps:
+class Steps:
     """Turns pairs done into index rows done, so that progress is smooth over several batches."""
 
     def __init__(self, queries: int, advance: Callable[[int], None] | None) -> None:
@@ -175,6 +177,7 @@ class _Steps:
         self.pairs = 0
 
     def __call__(self, pairs: int) -> None:
+        """Count pairs that are done."""
         before = self.pairs // self.queries
         self.pairs += pairs
         if self.advance is not None and self.pairs // self.queries > before:

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from sentence_transformers import SentenceTransformer
 from torch import nn
 
 from nearer.artifact.manifest import FILENAME, read_manifest
@@ -67,7 +69,7 @@ class Faults:
         if len(self.errors) == 1:
             raise self.errors[0]
         if self.errors:
-            lines = []
+            lines: list[str] = []
             for error in self.errors:
                 lines += error.faults if isinstance(error, SpecError) else [str(error)]
             raise SpecError(lines)
@@ -144,7 +146,7 @@ def _name(model: Any) -> str:
             return read_manifest(Path(model)).name
         locate(str(model))
         return short_name(str(model))
-    if isinstance(model, nn.Sequential) and hasattr(model, "model_card_data"):
+    if isinstance(model, SentenceTransformer):
         base = model.model_card_data.base_model
         return short_name(base) if isinstance(base, str) else "model"
     if isinstance(model, nn.Module):
@@ -155,7 +157,7 @@ def _name(model: Any) -> str:
 def _callbacks(
     spec: RunSpec, faults: Faults, model_name: str, has_val: bool
 ) -> tuple[list[Callback], Literal["best", "last"]]:
-    built = [faults.get(lambda d=described: build_callback(d)) for described in spec.callbacks]
+    built = [faults.get(partial(build_callback, described)) for described in spec.callbacks]
     callbacks: list[Callback] = [callback for callback in built if callback is not None]
     if spec.query_data is not None:
         options = {name: getattr(spec, name) for name in EVALUATION}

@@ -11,6 +11,7 @@ import pyarrow.feather as feather
 
 from nearer.artifact.atomic import write_text
 from nearer.callbacks import EvaluationCallback
+from nearer.evaluation.result import plain
 from nearer.loop.state import FitResult
 from nearer.run.door import Plan
 from nearer.run.record import RunFolder
@@ -56,13 +57,12 @@ def results(
     """
     data = evaluation.evaluation_set
     assert data is not None
-    index = data.query if data.index is None else data.index
     found = feather.read_table(str(ranks), columns=["hits"]).column("hits").take(pa.array(queries))
     texts = data.query.items.take(pa.array(queries)).to_pylist()
     shown_ids = [ids[:shown] for ids in found.to_pylist()]
     rows = pc.index_in(
-        pa.array([i for ids in shown_ids for i in ids], pa.string()),
-        value_set=index.ids.combine_chunks(),
+        pa.array([i for ids in shown_ids for i in ids], pa.large_string()),
+        value_set=plain(data.searched.ids),
     )
-    items = iter(index.items.take(rows).to_pylist())
+    items = iter(data.searched.items.take(rows).to_pylist())
     return {text: [next(items) for _ in ids] for text, ids in zip(texts, shown_ids, strict=True)}

@@ -60,5 +60,4 @@ def _ranks(evaluation: EvaluationCallback) -> pa.Table | None:
     result, data = evaluation.result, evaluation.evaluation_set
     if result is None or data is None:
         return None
-    index = data.query if data.index is None else data.index
-    return result.to_arrow(data.query.ids, index.ids)
+    return result.to_arrow(data.query.ids, data.searched.ids)

@@ -86,7 +86,7 @@ def _class(name: str) -> type[Callback]:
         raise UnknownName(f'callback "{name}" cannot be imported: {error}') from error
     if not (inspect.isclass(cls) and issubclass(cls, Callback)):
         raise UnknownName(f'"{name}" is not a Callback')
-    return cls  # type: ignore[no-any-return]
+    return cls
 
 
 def callbacks_heard(options: Mapping[str, Any] | None) -> dict[str, list[str]]:

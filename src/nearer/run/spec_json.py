@@ -32,7 +32,7 @@ def data_facts(plan: Plan) -> dict[str, Any]:
         if data is not None:
             facts[f"evaluation {evaluation.prefix(plan.model_name)}"] = {
                 "queries": len(data.query),
-                "index": len(data.query if data.index is None else data.index),
+                "index": len(data.searched),
             }
     return facts
 

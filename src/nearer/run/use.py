@@ -1,5 +1,6 @@
 """Using models outside of a run: from whatever names one to an encoder, its scores, its vectors."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from nearer.evaluation.reading import read_evaluation_set
 from nearer.evaluation.result import EvaluationResult
 from nearer.evaluation.trec import write_trec_run
 from nearer.run.device import check_device, make_accelerator
+
+LOGGER = logging.getLogger("nearer")
 
 
 def open_encoder(model: Any, device: str = "auto") -> Encoder:
@@ -48,14 +51,16 @@ def evaluate_model(
     **options: Any,
 ) -> EvaluationResult:
     """Read the data first, then load the model; see `nearer.evaluate`."""
-    data = read_evaluation_set(
+    read = read_evaluation_set(
         query_data, index_data, qrels, columns=columns, on_bad_row=on_bad_row
     )
+    for note in read.notes:
+        LOGGER.warning("%s", note)
+    data = read.data
     encoder = open_encoder(model, device)
     result = evaluate(encoder, data, track=track or untracked, **options)
     if trec_run is not None:
-        index = data.query if data.index is None else data.index
-        write_trec_run(trec_run, data.query.ids, index.ids, result.rows, result.scores)
+        write_trec_run(trec_run, data.query.ids, data.searched.ids, result.rows, result.scores)
     prefix = name or encoder.name
     return replace(result, metrics={f"{prefix}_{k}": v for k, v in result.metrics.items()})
 
@@ -67,7 +72,8 @@ def encode_data(model: Any, data: Any, side: Side, device: str, track: Any = Non
         items = data
     else:
         collection = read_collection(data, role="index")
-        items = collection.batch(0, len(collection))
+        items = collection.items.to_pylist()
+        items = [Path(item) for item in items] if collection.modality == "image" else items
     encoder = open_encoder(model, device)
     with (track or untracked)("Embedding", len(items)) as advance:
         return encode(encoder, items, side, advance=advance)

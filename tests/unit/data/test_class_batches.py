@@ -87,7 +87,8 @@ def test_epochs_differ_and_can_be_drawn_again():
 def test_classes_meet_in_changing_company():
     data = labelled(*[40] * 12)
     met = np.zeros((12, 12), dtype=int)
-    for batch in ClassBatches(data, 16, seed=0).epoch(1):
+    source = ClassBatches(data, 16, seed=0)
+    for batch in (batch for number in (1, 2, 3) for batch in source.epoch(number)):
         there = np.unique(batch.labels)
         met[np.ix_(there, there)] += 1
     assert (met > 0).all()

@@ -6,6 +6,7 @@ from pathlib import Path
 import datasets
 import pandas as pd
 import pyarrow as pa
+import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
@@ -167,7 +168,9 @@ def test_bad_json_lines_are_named(write):
     assert 'one JSON object: {"query": "…", "document": "…"}' in message
     assert "the array must hold objects only" in refused(write("a.json", "[1, 2]"))
     assert "no valid JSON" in refused(write("a.json", "[{]"))
-    assert "must be of one type" in refused(write("a.json", '[{"a": {"b": 1}}, {"a": "x"}]'))
+    assert "values of one column have different types" in refused(
+        write("a.json", '[{"a": {"b": 1}}, {"a": "x"}]')
+    )
 
 
 def test_names_that_stand_twice(write):
@@ -186,6 +189,8 @@ def test_names_that_stand_twice(write):
 def test_empty_files(write, name):
     assert refused(write(name, "")).endswith(f"{name}: the file is empty.")
     assert refused(write(name, "\ufeff")).endswith(f"{name}: the file is empty.")
+    if name != "a.jsonl":
+        assert refused(write(name, "\n\n  \n")).endswith(f"{name}: the file is empty.")
 
 
 def test_files_without_rows(write):

@@ -1,0 +1,160 @@
+"""From files and judgments to an EvaluationSet: labels, qrels, pairs or a BEIR folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from nearer.data.collection import Collection
+from nearer.data.columns import read_examples
+from nearer.data.evaluation_sets import judgments, read_beir, read_collection, read_qrels
+from nearer.data.kinds import Kind
+from nearer.data.qrels import Judgments, Qrels
+from nearer.data.reading import read_rows
+from nearer.errors import DataError, NearerError, SpecError
+from nearer.evaluation.evaluation_set import EvaluationSet, build_evaluation_set
+
+OnBadRow = Literal["error", "skip"]
+
+
+@dataclass(frozen=True)
+class ReadSet:
+    """An evaluation set, and what a user should know about how it was read.
+
+    Attributes:
+        data: Queries, index and relevance.
+        notes: Sentences about rows and judgments that do not count.
+    """
+
+    data: EvaluationSet
+    notes: tuple[str, ...]
+
+
+def read_evaluation_set(
+    query_data: Any,
+    index_data: Any = None,
+    qrels: Any = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    on_bad_row: OnBadRow = "error",
+) -> ReadSet:
+    """Read what a model is evaluated on.
+
+    Relevance comes from `qrels` where they are given, else from equal labels. A file of pairs
+    (`query,document`) is queries, index and relevance in one; so is a BEIR folder.
+
+    Args:
+        query_data: Queries, pairs, or a BEIR folder.
+        index_data: Documents; None: the queries, each without itself.
+        qrels: Judgments in BEIR or TREC form.
+        columns: Our column names to yours, for queries and index alike.
+        on_bad_row: "error", or "skip" to leave out rows that cannot be used.
+
+    Raises:
+        DataError: A file cannot be used.
+        SpecError: Several faults; all are listed.
+    """
+    if query_data is None:
+        raise SpecError(["query_data: missing; the queries to evaluate with"])
+    if _is_beir(query_data) and index_data is None:
+        query, index, judged = read_beir(query_data)
+        return _judged(query, index, judged if qrels is None else read_qrels(qrels))
+    if index_data is None and qrels is None and _is_pairs(query_data, columns):
+        return _of_pairs(query_data, columns, on_bad_row)
+    faults: list[str] = []
+    query_side = _read(query_data, columns, "query", on_bad_row, faults)
+    index_side = None
+    if index_data is not None:
+        index_side = _read(index_data, columns, "index", on_bad_row, faults)
+    judged_rows = None
+    if qrels is not None:
+        try:
+            judged_rows = read_qrels(qrels)
+        except NearerError as error:
+            faults.append(str(error))
+    if faults:
+        raise DataError(faults[0]) if len(faults) == 1 else SpecError(faults)
+    assert query_side is not None
+    if judged_rows is not None:
+        return _judged(query_side, index_side, judged_rows)
+    data = build_evaluation_set(query_side, index_side)
+    return ReadSet(data, (*_skipped(query_side, index_side), *_without(data)))
+
+
+def _read(
+    source: Any,
+    columns: Mapping[str, str] | None,
+    role: Literal["query", "index"],
+    on_bad_row: OnBadRow,
+    faults: list[str],
+) -> Collection | None:
+    try:
+        return read_collection(source, columns, role, on_bad_row)
+    except SpecError as error:
+        faults.extend(error.faults)
+    except NearerError as error:
+        faults.append(str(error))
+    return None
+
+
+def _judged(query: Collection, index: Collection | None, qrels: Qrels) -> ReadSet:
+    found: Judgments = judgments(qrels, query, query if index is None else index)
+    rows = (found.query_rows, found.index_rows, found.grades)
+    data = build_evaluation_set(query, index, rows)
+    notes = []
+    if found.unknown_documents:
+        notes.append(
+            f"{qrels.source} judges {found.unknown_documents:,} documents that are not in the "
+            "index; they do not count"
+        )
+    return ReadSet(data, (*notes, *_skipped(query, index), *_without(data)))
+
+
+def _of_pairs(source: Any, columns: Mapping[str, str] | None, on_bad_row: OnBadRow) -> ReadSet:
+    examples = read_examples(source, columns, on_bad_row)
+    if examples.kind is not Kind.PAIRS:
+        raise DataError(f"{examples.source}: an evaluation takes pairs, not {examples.kind.value}")
+    sides, rows = [], []
+    for i in range(2):
+        codes = examples.codes[i]
+        _, first, back = np.unique(codes, return_index=True, return_inverse=True)
+        items = examples.table.column(i).take(pa.array(first))
+        ids = pa.chunked_array([pa.array(first).cast(pa.string())])
+        sides.append(Collection(ids, items, examples.modalities[i], None, examples.source))
+        rows.append(back.astype(np.int64))
+    query, index = sides
+    distinct = np.unique(np.stack(rows), axis=1)
+    grades = np.ones(distinct.shape[1], dtype=np.int64)
+    return ReadSet(build_evaluation_set(query, index, (distinct[0], distinct[1], grades)), ())
+
+
+def _is_beir(source: Any) -> bool:
+    return isinstance(source, str | Path) and (Path(source).expanduser() / "corpus.jsonl").is_file()
+
+
+def _is_pairs(source: Any, columns: Mapping[str, str] | None) -> bool:
+    names = set(read_rows(source).table.column_names)
+    mapped = {ours for ours, theirs in (columns or {}).items() if theirs in names}
+    return {"query", "document"} <= names | mapped and "id" not in names
+
+
+def _skipped(*sides: Collection | None) -> list[str]:
+    return [
+        f"{side.source}: {side.skipped:,} rows left out, the first: {side.reasons[0]}"
+        for side in sides
+        if side is not None and side.skipped
+    ]
+
+
+def _without(data: EvaluationSet) -> list[str]:
+    without = int((data.relevance.counts == 0).sum())
+    if not without:
+        return []
+    noun = "query has" if without == 1 else "queries have"
+    return [
+        f"{without:,} of {len(data.query):,} {noun} nothing relevant in the index; "
+        "they count 0 in every mean"
+    ]

@@ -1,0 +1,71 @@
+"""What an evaluation hands back: means, and everything query by query. Writes no files."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """The outcome of one evaluation.
+
+    Attributes:
+        metrics: Mean over all queries of each metric, by its bare name ("ndcg_at_k", "ndcg@10").
+        per_query: The same by query, each of shape (queries,).
+        rows: Shape (queries, limit), int64: index rows found, nearest first; -1 where none is.
+        scores: Shape (queries, limit), float64; -inf where none is.
+        first_relevant: Shape (queries,), int64: rank of the first relevant row among those, from
+            1; 0 where none of them is.
+        queries: How many queries counted: all of them.
+        queries_without_relevant: How many of them have nothing relevant in the index; they count
+            0 in every mean.
+        index: How many rows were searched.
+        seconds: How long it took, embedding included.
+        encoded: How many items were handed to the encoder.
+        reused: How many were not, as they equal one that was.
+    """
+
+    metrics: dict[str, float]
+    per_query: dict[str, np.ndarray]
+    rows: np.ndarray
+    scores: np.ndarray
+    first_relevant: np.ndarray
+    queries: int
+    queries_without_relevant: int
+    index: int
+    seconds: float
+    encoded: int = 0
+    reused: int = 0
+
+    def to_arrow(self, query_ids: pa.ChunkedArray, index_ids: pa.ChunkedArray) -> pa.Table:
+        """One row for each query, in order, for comparing two evaluations query by query.
+
+        Args:
+            query_ids: Strings, one for each query.
+            index_ids: Strings, one for each index row.
+
+        Returns:
+            Columns "query", "hits" (ids, nearest first), "scores", "first_relevant" (rank, 0 for
+            none), then each metric under its name.
+        """
+        there = self.rows >= 0
+        ends = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+        offsets = pa.array(ends, pa.int64())
+        ids = plain(index_ids).take(pa.array(self.rows[there]))
+        columns = {
+            "query": plain(query_ids),
+            "hits": pa.LargeListArray.from_arrays(offsets, ids),
+            "scores": pa.LargeListArray.from_arrays(offsets, pa.array(self.scores[there])),
+            "first_relevant": pa.array(self.first_relevant, pa.int64()),
+        }
+        columns.update({name: pa.array(values) for name, values in self.per_query.items()})
+        return pa.table(columns)
+
+
+def plain(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Take a column as one array of strings with 64-bit offsets, so that no taking overflows."""
+    column = column.cast(pa.large_string())
+    if isinstance(column, pa.ChunkedArray):
+        return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    return column
