@@ -1,0 +1,45 @@
+"""Fixtures that all tests share. Nothing here reaches the network."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from pathlib import Path
+
+import pytest
+from support.tiny import save_tiny_bert
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a SentenceTransformer that trains in milliseconds."""
+    return save_tiny_bert(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def toy_files(tmp_path: Path) -> dict[str, str]:
+    """Files of a small search task: train.csv, queries.jsonl, corpus.jsonl, qrels.tsv."""
+    kinds = ["shoes", "boots", "hat", "coat", "shirt"]
+    colours = ["red", "green", "blue"]
+    pairs = [(f"cheap {k} in {c}", f"the best {c} {k} for winter") for k in kinds for c in colours]
+    train = tmp_path / "train.csv"
+    train.write_text("query,document\n" + "".join(f"{q},{d}\n" for q, d in pairs * 2))
+    queries, corpus, qrels = (
+        tmp_path / n for n in ("queries.jsonl", "corpus.jsonl", "qrels.tsv")
+    )
+    queries.write_text(
+        "".join(f'{{"id": "q{i}", "text": "{q}"}}\n' for i, (q, _) in enumerate(pairs))
+    )
+    corpus.write_text(
+        "".join(f'{{"id": "d{i}", "text": "{d}"}}\n' for i, (_, d) in enumerate(pairs))
+    )
+    qrels.write_text(
+        "query-id\tcorpus-id\tscore\n" + "".join(f"q{i}\td{i}\t1\n" for i in range(len(pairs)))
+    )
+    return {
+        "train_data": str(train),
+        "query_data": str(queries),
+        "index_data": str(corpus),
+        "qrels": str(qrels),
+    }
