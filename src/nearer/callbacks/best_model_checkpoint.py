@@ -37,6 +37,7 @@ class BestModelCheckpoint(Callback):
             raise SpecError([f'BestModelCheckpoint.mode: "{mode}"; must be "auto", "min" or "max"'])
         self.monitor = monitor
         self.mode = mode
+        self._best = BestWeights()
 
     def monitors(self, declared: Sequence[MetricInfo]) -> Sequence[str]:
         """The metric that decides."""

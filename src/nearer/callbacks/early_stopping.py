@@ -29,7 +29,7 @@ class EarlyStopping(Callback):
         min_delta: Smallest gain that counts, in the units of the metric; at least 0.
         baseline: A bar that the first improvement must clear.
         stopping_threshold: Stop as soon as the metric is at least this good.
-        start_from_epoch: Epochs before this one never stop the fit.
+        start_from_epoch: Epochs before this one never stop the fit, unless by NaN or infinity.
         check_finite: Whether NaN or an infinity stops the fit.
         restore_best: Whether the best weights are put back at the end.
 
@@ -75,6 +75,7 @@ class EarlyStopping(Callback):
         self.start_from_epoch = start_from_epoch
         self.check_finite = check_finite
         self.restore_best = restore_best
+        self._best = BestWeights()
 
     def monitors(self, declared: Sequence[MetricInfo]) -> Sequence[str]:
         """The metric that decides."""

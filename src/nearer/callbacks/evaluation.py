@@ -122,6 +122,7 @@ class EvaluationCallback(Callback):
             distance=self.distance,
             definitions=self.definitions,
             truncate_dim=self.truncate_dim,
+            encode=ctx.encode,
             track=ctx.track,
         )
         prefix = self.prefix(ctx.config.model_name)

@@ -42,6 +42,7 @@ class ProgressBar(Callback):
         self.console = console or Console(stderr=True)
         self._live = self.console.is_terminal or self.console.is_jupyter
         self._open = 0
+        self._in_fit = False
         self._task: TaskID | None = None
 
     def __enter__(self) -> "ProgressBar":
@@ -88,6 +89,7 @@ class ProgressBar(Callback):
     def on_fit_begin(self, ctx: Context) -> None:
         """Show the bars."""
         self.__enter__()
+        self._in_fit = True
         self._task = None
         self._loss = _Mean()
 
@@ -126,7 +128,8 @@ class ProgressBar(Callback):
 
     def on_close(self, ctx: Context) -> None:
         """Take the bars down."""
-        if self._open:
+        if self._in_fit:
+            self._in_fit = False
             self.__exit__(None, None, None)
 
     def _text(self, ctx: Context) -> str:

@@ -105,6 +105,7 @@ class Tracker(Callback):
         """Finish the tracker's run."""
         if vars(self).get("_tracker") is not None:
             self._guarded(self._tracker.finish)
+            self._tracker = None
 
     def _log(self, values: dict[str, float], step: int) -> None:
         self._guarded(lambda: self._tracker.log(values, step=step))

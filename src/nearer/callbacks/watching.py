@@ -42,4 +42,4 @@ class BestWeights:
         """Put the kept weights back, unless the user wants the last ones; then let them go."""
         if self.point is not None and ctx.config.keep == "best":
             ctx.load_weights(self._weights, self.point)
-        self._weights = {}
+        self.point, self._weights = None, {}

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from nearer.errors import UnknownName, did_you_mean
+from nearer.errors import ModelError, UnknownName, did_you_mean
+
+MODEL_FILES = ("modules.json", "config.json", "adapter_config.json")
+"""A folder with one of these can be loaded as a model."""
 
 Task = Literal["text-to-text", "image-to-image", "text-to-image"]
 
@@ -107,6 +110,7 @@ def locate(model: str) -> tuple[str, CatalogEntry | None]:
 
     Raises:
         UnknownName: It is none of these; suggests the nearest name.
+        ModelError: It is a folder, but not that of a model.
 
     Example:
         >>> locate("resnet50")[0]
@@ -118,6 +122,11 @@ def locate(model: str) -> tuple[str, CatalogEntry | None]:
         return (entry.id if folder is None else str(folder)), entry
     path = Path(model).expanduser()
     if path.is_dir():
+        if not any((path / name).is_file() for name in MODEL_FILES):
+            raise ModelError(
+                f'"{model}" holds no model: there is no {" or ".join(MODEL_FILES)} in it; give the '
+                "folder that save_pretrained wrote, or an artifact"
+            )
         return str(path), None
     looks_local = model.startswith((".", "~", "/")) or model.count("/") != 1 or path.parent.is_dir()
     if looks_local:

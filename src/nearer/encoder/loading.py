@@ -1,11 +1,10 @@
 """From a name, a folder or an object to an Encoder, ready to train; runs no model folder's code."""
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+import torch
 from sentence_transformers import SentenceTransformer
 from torch import nn
 
@@ -14,6 +13,7 @@ from nearer.encoder.freezing import freeze_all, freeze_layers
 from nearer.encoder.heads import with_head
 from nearer.encoder.module import ModuleEncoder, Prepare
 from nearer.encoder.protocol import Encoder, Precision
+from nearer.encoder.quiet import quiet
 from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.encoder.towers import TwoTowers
 from nearer.errors import ModelError, SpecError
@@ -94,7 +94,7 @@ def load_sentence_transformer(folder_or_id: str) -> SentenceTransformer:
     Raises:
         ModelError: It cannot be loaded; says why and what to do.
     """
-    with _quiet():
+    with quiet():
         try:
             return SentenceTransformer(
                 folder_or_id,
@@ -118,6 +118,7 @@ def _load(model: str, options: EncoderOptions, name: str | None) -> SentenceTran
 
 
 def _set_texts(model: SentenceTransformer, options: EncoderOptions) -> None:
+    without_attention_dropout(model)
     if options.query_prompt is not None:
         model.prompts["query"] = options.query_prompt
     if options.document_prompt is not None:
@@ -127,6 +128,23 @@ def _set_texts(model: SentenceTransformer, options: EncoderOptions) -> None:
         if most is not None and options.max_length > most:
             raise SpecError([f"max_length: {options.max_length}; the model takes at most {most}"])
         model.max_seq_length = options.max_length
+
+
+def without_attention_dropout(module: nn.Module) -> None:
+    """Turn dropout inside of attention off; dropout elsewhere stays, and so does the saved config.
+
+    With it the processor's fast attention cannot be used, and a fine-tuning that lasts a few
+    epochs does not need it (docs/benchmarks.md).
+    """
+    for part in module.modules():
+        if "Attention" not in type(part).__name__:
+            continue
+        for name in ("dropout", "attention_dropout", "attn_dropout"):
+            value = getattr(part, name, None)
+            if isinstance(value, nn.Dropout):
+                value.p = 0.0
+            elif isinstance(value, float):
+                setattr(part, name, 0.0)
 
 
 def _frozen(
@@ -139,9 +157,6 @@ def _frozen(
     if options.output_dim is None:
         return encoder
     if isinstance(encoder, ModuleEncoder) and options.sample is not None:
-        import numpy as np
-        import torch
-
         with torch.no_grad():
             prepared = encoder.prepare([options.sample], "document")
             encoder.embed(prepared.take(np.array([0])), "document")
@@ -149,31 +164,9 @@ def _frozen(
 
 
 def _for_tower(options: EncoderOptions, side: str) -> EncoderOptions:
-    from dataclasses import replace
-
     if options.freeze in ("query", "index"):
         return replace(options, freeze="backbone" if options.freeze == side else None)
     return options
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the libraries' own bars and notices off the screen; ours is the only bar."""
-    from transformers.utils import logging as transformers_logging
-
-    loggers = [logging.getLogger(n) for n in ("sentence_transformers", "transformers")]
-    levels = [logger.level for logger in loggers]
-    bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-        if bars:
-            transformers_logging.enable_progress_bar()
 
 
 def _first(error: Exception) -> str:

@@ -11,6 +11,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from nearer.encoder.protocol import Features, Precision, Prepared, Side
+from nearer.encoder.quiet import quiet
 from nearer.errors import ModelError
 
 PROMPTS: dict[Side, tuple[str, ...]] = {
@@ -91,7 +92,8 @@ class SentenceTransformerEncoder:
 
     def save(self, folder: Path) -> None:
         """Write the folder that `SentenceTransformer(path)` loads."""
-        self.model.save_pretrained(str(folder), create_model_card=False, safe_serialization=True)
+        with quiet():
+            self.model.save_pretrained(str(folder), create_model_card=False)
 
     def fingerprint(self, side: Side) -> str:
         """Prompt, length and truncation; the weights are the caller's to hash."""

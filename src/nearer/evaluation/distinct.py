@@ -1,6 +1,7 @@
 """Embeds the rows of a collection, equal items once, whole or block by block. Searches nothing."""
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,6 +37,7 @@ class Distinct:
         encode: How to embed.
         advance: Called with the number of rows done since the last call.
         truncate_dim: Keep only so many leading dimensions; None for all.
+        pictures: Whether the items are paths of pictures.
 
     Attributes:
         encoded: Items handed to `encode` so far.
@@ -49,9 +51,10 @@ class Distinct:
         encode: Encode,
         advance: Callable[[int], None],
         truncate_dim: int | None = None,
+        pictures: bool = False,
     ) -> None:
         self._encoder, self._side, self._encode = encoder, side, encode
-        self._advance, self._truncate = advance, truncate_dim
+        self._advance, self._truncate, self._pictures = advance, truncate_dim, pictures
         array = pa.concat_arrays(items.chunks) if items.num_chunks else pa.array([], pa.string())
         coded = array.cast(pa.large_string()).dictionary_encode()
         self._items = coded.dictionary  # in order of their first row
@@ -95,7 +98,9 @@ class Distinct:
             yield start, rows
 
     def _embed(self, first: int, end: int, rows: int) -> np.ndarray:
-        items = self._items[first:end].to_pylist()
+        items: list[Any] = self._items[first:end].to_pylist()
+        if self._pictures:  # a picture is a path, not a text: its type tells the encoder
+            items = [Path(item) for item in items]
         embedded = self._encode(self._encoder, items, self._side, advance=self._advance)
         self.encoded = end
         self._advance(rows - len(items))  # rows that equal one that is done

@@ -67,7 +67,8 @@ def evaluate(
     if not len(query) or not len(searched):
         raise DataError(f"nothing to evaluate: {len(query)} queries, {len(searched)} index rows")
     with track("Embedding queries", len(query)) as advance:
-        left = Distinct(encoder, query.items, "query", encode, advance, truncate_dim)
+        pictures = query.modality == "image"
+        left = Distinct(encoder, query.items, "query", encode, advance, truncate_dim, pictures)
         queries = left.all(BLOCK)
     encoded, rows = left.encoded, len(query)
     relevance, own = evaluation_set.relevance, evaluation_set.own_rows
@@ -77,7 +78,9 @@ def evaluate(
             result = score_index(queries, queries, size, relevance, own, measure, matched, began)
     else:
         with track("Embedding index", size) as advance, track("Matching", size) as matched:
-            right = Distinct(encoder, searched.items, "document", encode, advance, truncate_dim)
+            pictures = searched.modality == "image"
+            items = searched.items
+            right = Distinct(encoder, items, "document", encode, advance, truncate_dim, pictures)
             fits = 4 * size * queries.shape[1] <= memory_budget // 2
             index = right.all(BLOCK) if fits else right.blocks(BLOCK)
             result = score_index(queries, index, size, relevance, own, measure, matched, began)

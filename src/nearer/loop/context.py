@@ -8,6 +8,7 @@ from types import MappingProxyType
 from torch import Tensor
 
 from nearer.encoder.protocol import Encoder, Track, untracked
+from nearer.encoder.sharing import SharedEmbeddings
 from nearer.errors import Interrupted, NearerError
 from nearer.loop.events import Event
 from nearer.loop.metrics import MetricInfo
@@ -42,6 +43,7 @@ class LoopState:
     kept: EvaluationPoint | None = None
     track: Track = untracked
     signal: Callable[[], str | None] = lambda: None
+    shared: SharedEmbeddings = field(default_factory=SharedEmbeddings)
 
     def keep_last(self) -> None:
         """Note which point's weights the encoder holds; restoring another one overrides it."""
@@ -74,6 +76,11 @@ class Context:
         """The encoder to evaluate; at epoch 0 the one that came, without a newly added head."""
         state = self.__state
         return state.encoder.as_it_came() if state.step == 0 else state.encoder
+
+    @property
+    def encode(self) -> SharedEmbeddings:
+        """Embed items with `encoder`; callbacks that embed the same items share one pass."""
+        return self.__state.shared
 
     @property
     def declared(self) -> tuple[MetricInfo, ...]:

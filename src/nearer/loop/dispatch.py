@@ -1,6 +1,6 @@
 """Who hears which event, and what happens when one of them fails. Fires nothing by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from nearer.errors import Interrupted, NearerError
 from nearer.loop.callback import Callback
@@ -26,8 +26,11 @@ class Dispatcher:
                 self._annotate(error, callback, event)
                 raise
 
-    def gather(self) -> dict[str, float]:
+    def gather(self, own: Mapping[str, float]) -> dict[str, float]:
         """Call every producer and merge what they return.
+
+        Args:
+            own: What the loop itself reports at this point; its names are taken.
 
         Raises:
             NearerError: A name was returned twice, or a value is not a number.
@@ -37,8 +40,8 @@ class Dispatcher:
         for callback in self._listeners[Event.EVALUATE]:
             try:
                 for name, value in (callback.on_evaluate(self._context) or {}).items():
-                    if name in merged:
-                        raise NearerError(f'metric "{name}" was returned by two callbacks')
+                    if name in merged or name in own:
+                        raise NearerError(f'metric "{name}" is reported twice')
                     merged[name] = _number(name, value)
             except BaseException as error:
                 self._annotate(error, callback, Event.EVALUATE)

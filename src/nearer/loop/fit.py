@@ -129,11 +129,12 @@ def _run(
             state.obey_signal()
             if every != "epoch" and state.step % every == 0:
                 _evaluate(state, events, trainer, val)
-            if state.stop_reason is not None:
+            if state.stop_reason is not None and state.batch < state.batches:
                 break
         else:
             state.epochs_run += 1
-        if state.history[-1].step != state.step:
+        last = state.stop_reason is not None or state.epochs_run == state.config.epochs
+        if (every == "epoch" or last) and state.history[-1].step != state.step:
             _evaluate(state, events, trainer, val)
         events.emit(Event.EPOCH_END)
     if state.stop_reason is None:
@@ -154,7 +155,9 @@ def _evaluate(
             metrics["train_loss"] = trainer.mean_loss()
         if val is not None:
             metrics["val_loss"] = _validate(state, events, trainer, val)
-        metrics |= events.gather()
+        state.shared.clear()
+        metrics |= events.gather(metrics)
+        state.shared.clear()
     state.metrics = MappingProxyType(metrics)
     candidate = state.step > 0 or not state.config.fresh_head
     state.history.append(EvaluationPoint(state.epoch, state.step, state.metrics, candidate))

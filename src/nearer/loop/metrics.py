@@ -32,7 +32,7 @@ def declare(metrics: Iterable[MetricInfo]) -> tuple[MetricInfo, ...]:
     """Collect declarations; two producers of one name are an error.
 
     Raises:
-        SpecError: A name is declared twice; one line for each.
+        SpecError: A name is declared twice, or its direction is none; one line for each.
     """
     seen: dict[str, MetricInfo] = {}
     faults = []
@@ -42,6 +42,8 @@ def declare(metrics: Iterable[MetricInfo]) -> tuple[MetricInfo, ...]:
                 f'metric "{metric.key}" is reported by two callbacks; '
                 'give one of them another name (name="…")'
             )
+        if metric.direction not in ("max", "min"):
+            faults.append(f'metric "{metric.key}": {metric.direction!r}; must be "max" or "min"')
         seen[metric.key] = metric
     if faults:
         raise SpecError(list(dict.fromkeys(faults)))

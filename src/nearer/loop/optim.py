@@ -1,7 +1,7 @@
 """Optimizers and learning-rate schedules by name. Decides no default; see `FitConfig`."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import nn
@@ -23,10 +23,19 @@ BY_OBJECTS = (
 )
 """Schedules that take functions, other schedules or a metric, which no option can name."""
 
+UNFIT = ("LBFGS", "Muon", "SparseAdam")
+"""Optimizers that want a closure, matrices only or sparse gradients, which the loop has not."""
+
+ELSEWHERE = {"lr": "learning_rate", "weight_decay": "weight_decay"}
+"""Options of an optimizer that are options of the fit, by its name and by ours."""
+
+SUPPLIED = {"params", "optimizer", "num_warmup_steps", "num_training_steps", "last_epoch"}
+"""Arguments that the loop gives."""
+
 
 def optimizer_names() -> list[str]:
     """The classes of torch.optim."""
-    return _subclasses(torch.optim, Optimizer)
+    return [name for name in _subclasses(torch.optim, Optimizer) if name not in UNFIT]
 
 
 def scheduler_names() -> list[str]:
@@ -36,7 +45,12 @@ def scheduler_names() -> list[str]:
 
 
 def check_names(config: FitConfig) -> None:
-    """Raise UnknownName for an optimizer or a schedule that does not exist."""
+    """Check that optimizer and schedule exist and take the options they are given.
+
+    Raises:
+        UnknownName: There is no such optimizer or schedule.
+        SpecError: One of them has no such option, or needs one that is not given; lists all.
+    """
     for what, name, known in (
         ("optimizer", config.optimizer, optimizer_names()),
         ("scheduler", config.scheduler, scheduler_names()),
@@ -44,13 +58,19 @@ def check_names(config: FitConfig) -> None:
         if name not in known:
             hint = did_you_mean(name, known)
             raise UnknownName(f'no {what} "{name}"; there are {", ".join(known)}.{hint}')
+    faults = [
+        *_faults(config.optimizer, getattr(torch.optim, config.optimizer), config.optimizer_options),
+        *_faults(config.scheduler, _schedule(config.scheduler), config.scheduler_options),
+    ]
+    if faults:
+        raise SpecError(faults)
 
 
 def build_optimizer(encoder: nn.Module, loss: nn.Module, config: FitConfig) -> Optimizer:
     """Build the optimizer; the loss's own parameters are a group of their own.
 
     Raises:
-        SpecError: The optimizer does not take one of its options, or nothing can be trained.
+        SpecError: Nothing can be trained.
     """
     groups = list(_groups(encoder, loss, config))
     if not groups:
@@ -60,27 +80,30 @@ def build_optimizer(encoder: nn.Module, loss: nn.Module, config: FitConfig) -> O
     options = dict(config.optimizer_options)
     if "fused" in takes and "foreach" not in options:
         options.setdefault("fused", True)
-    _check_options(optimizer, options)
     return optimizer(groups, lr=config.learning_rate, **options)  # type: ignore[call-arg]
 
 
 def build_scheduler(optimizer: Optimizer, config: FitConfig, steps: int) -> LRScheduler:
     """Build the schedule over all steps of the fit; it is stepped once after each of them."""
+    options = dict(config.scheduler_options)
+    schedule = _schedule(config.scheduler)
     if config.scheduler in WARMED:
-        from transformers import get_scheduler
-
-        warmup = round(config.warmup * steps)
-        name = config.scheduler
-        if name == "constant":
-            name = "constant_with_warmup"
-        schedule: LRScheduler = get_scheduler(
-            name, optimizer, num_warmup_steps=warmup, num_training_steps=steps
-        )
-        return schedule
-    scheduler = getattr(torch.optim.lr_scheduler, config.scheduler)
-    _check_options(scheduler, config.scheduler_options)
-    built: LRScheduler = scheduler(optimizer, **config.scheduler_options)
+        options["num_warmup_steps"] = round(config.warmup * steps)
+        if config.scheduler != "constant":
+            options["num_training_steps"] = steps
+    built: LRScheduler = schedule(optimizer, **options)
     return built
+
+
+def _schedule(name: str) -> Callable[..., LRScheduler]:
+    if name not in WARMED:
+        found: Callable[..., LRScheduler] = getattr(torch.optim.lr_scheduler, name)
+        return found
+    from transformers.optimization import TYPE_TO_SCHEDULER_FUNCTION, SchedulerType
+
+    kind = SchedulerType("constant_with_warmup" if name == "constant" else name)
+    found = TYPE_TO_SCHEDULER_FUNCTION[kind]
+    return found
 
 
 def _groups(encoder: nn.Module, loss: nn.Module, config: FitConfig) -> Iterator[dict[str, object]]:
@@ -89,27 +112,37 @@ def _groups(encoder: nn.Module, loss: nn.Module, config: FitConfig) -> Iterator[
     decayed = [p for p in trainable if p.ndim > 1]
     plain = [p for p in trainable if p.ndim <= 1]
     own = [p for p in loss.parameters() if p.requires_grad]
+    own_rate = config.loss_learning_rate
+    if own_rate is None:
+        own_rate = config.learning_rate
     decays = "weight_decay" in inspect.signature(getattr(torch.optim, config.optimizer)).parameters
     for parameters, decay, rate in (
         (decayed, config.weight_decay, config.learning_rate),
         (plain, 0.0, config.learning_rate),
-        (own, 0.0, config.loss_learning_rate or config.learning_rate),
+        (own, 0.0, own_rate),
     ):
         if parameters:
             group: dict[str, object] = {"params": parameters, "lr": rate}
             yield group | ({"weight_decay": decay} if decays else {})
 
 
-def _check_options(what: type, options: Mapping[str, object]) -> None:
-    takes = [n for n in inspect.signature(what).parameters if n not in ("params", "optimizer")]
-    faults = [
-        f'{what.__name__} has no option "{name}"; it takes {", ".join(takes)}.'
-        f"{did_you_mean(name, takes)}"
-        for name in options
-        if name not in takes
+def _faults(name: str, what: Callable[..., object], given: Mapping[str, object]) -> list[str]:
+    parameters = inspect.signature(what).parameters
+    takes = {n: p for n, p in parameters.items() if n not in SUPPLIED and n not in ELSEWHERE}
+    unknown = [
+        f'{name} takes no option "{option}" here; it is given as {ELSEWHERE[option]}'
+        if option in ELSEWHERE and option in parameters
+        else f'{name} has no option "{option}"; it takes {", ".join(takes) or "none"}.'
+        f"{did_you_mean(option, takes)}"
+        for option in given
+        if option not in takes
     ]
-    if faults:
-        raise SpecError(faults)
+    missing = [
+        f'{name} needs the option "{option}"'
+        for option, parameter in takes.items()
+        if parameter.default is inspect.Parameter.empty and option not in given
+    ]
+    return unknown + missing
 
 
 def _subclasses(module: object, base: type) -> list[str]:

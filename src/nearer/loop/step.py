@@ -44,8 +44,8 @@ def embed_batch(encoder: Encoder, batch: Batch, micro_batch: int | None = None) 
 def known_relevant(columns: Iterable[Column]) -> np.ndarray | None:
     """Mark the candidates that are not negatives of a query though they stand in another row.
 
-    A candidate is known to be relevant to query i when its content equals document i's, or when it
-    is the document of a row with an equal query. Found by content codes, not by text.
+    A candidate is known to be relevant to query i when its content is that of the document of a
+    row whose query equals query i (row i included). Found by content codes, not by text.
 
     Returns:
         Shape (B, B * candidate columns), bool (see `EmbeddedBatch.known`); None without documents.
@@ -53,11 +53,15 @@ def known_relevant(columns: Iterable[Column]) -> np.ndarray | None:
     query, *candidates = columns
     if not candidates:
         return None
-    document = candidates[0]
-    blocks = [document.codes[:, None] == column.codes[None, :] for column in candidates]
-    blocks[0] = blocks[0] | (query.codes[:, None] == query.codes[None, :])
-    np.fill_diagonal(blocks[0], False)
-    return np.concatenate(blocks, axis=1)
+    rows = len(query.codes)
+    _, queries = np.unique(query.codes, return_inverse=True)
+    codes = np.concatenate([column.codes for column in candidates])
+    contents, found = np.unique(codes, return_inverse=True)
+    relevant = np.zeros((rows, len(contents)), dtype=bool)
+    relevant[queries, found[:rows]] = True
+    known: np.ndarray = relevant[queries][:, found]
+    np.fill_diagonal(known, False)
+    return known
 
 
 def train_mode(module: nn.Module) -> None:

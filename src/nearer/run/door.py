@@ -18,7 +18,7 @@ from nearer.encoder.catalog import locate, short_name
 from nearer.errors import NearerError, SpecError
 from nearer.loop.callback import Callback
 from nearer.loop.fit import check_metrics
-from nearer.loop.optim import check_names
+from nearer.loop.optim import build_optimizer, build_scheduler, check_names
 from nearer.loop.state import FitConfig
 from nearer.losses.choose import auto_loss, build_loss, check_name
 from nearer.run.registry import build_callback
@@ -87,14 +87,14 @@ def check(spec: RunSpec) -> Plan:
     if spec.eval_data is not None:
         val = faults.get(lambda: read_examples(spec.eval_data, spec.columns, spec.on_bad_row))
     elif spec.val_split and train is not None:
-        train, val = split(train, spec.val_split, spec.seed)
+        train, val = faults.get(partial(split, train, spec.val_split, spec.seed)) or (train, None)
     model_name = faults.get(lambda: name_of(spec)) or "model"
     has_val = val is not None or spec.eval_data is not None or spec.val_split > 0
     callbacks, keep = _callbacks(spec, faults, model_name, has_val)
     for callback in callbacks:
         faults.get(callback.check)
     faults.get(lambda: check_metrics(callbacks, model_name, has_val))
-    faults.get(lambda: check_names(FitConfig(optimizer=spec.optimizer, scheduler=spec.scheduler)))
+    faults.get(lambda: _check_optimizer(spec))
     loss = "InfoNCE" if spec.loss == "auto" else faults.get(lambda: check_name(spec.loss))
     kind = ""
     if train is not None:
@@ -120,6 +120,18 @@ def check(spec: RunSpec) -> Plan:
             )
     faults.report()
     return Plan(spec, train, val, tuple(callbacks), model_name, loss, kind, keep)
+
+
+def _check_optimizer(spec: RunSpec) -> None:
+    """Build optimizer and schedule once for their faults alone, around a module of no size."""
+    names = ("optimizer", "optimizer_options", "scheduler", "scheduler_options", "weight_decay")
+    config = FitConfig(**{name: getattr(spec, name) for name in names})
+    check_names(config)
+    try:
+        optimizer = build_optimizer(nn.Linear(1, 1), nn.Identity(), config)
+        build_scheduler(optimizer, config, steps=10)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise SpecError([f"{spec.optimizer}, {spec.scheduler}: {error}"]) from error
 
 
 def kind_of(examples: Examples) -> str:

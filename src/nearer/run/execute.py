@@ -14,7 +14,7 @@ from nearer.artifact.store import kind_of as artifact_kind
 from nearer.artifact.store import save_artifact
 from nearer.callbacks import ProgressBar
 from nearer.encoder.protocol import Encoder
-from nearer.errors import Interrupted, RunExists
+from nearer.errors import Interrupted, RunExists, UsageError
 from nearer.loop.fit import fit as run_loop
 from nearer.loop.state import EvaluationPoint, FitResult
 from nearer.run.build import build_batches, build_encoder, build_loss_for, fit_config
@@ -64,6 +64,9 @@ def execute(options: dict[str, Any]) -> Run:
         except Interrupted:
             raise
         except BaseException as error:
+            if isinstance(error, UsageError) and earlier is None and not folder.metrics.exists():
+                folder.remove()  # only the model could tell; nothing was started, nothing is left
+                raise
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             notes = getattr(error, "__notes__", [])
             said = "; ".join([f"{type(error).__name__}: {error}", *notes])
@@ -85,7 +88,7 @@ def _run(plan: Plan, folder: RunFolder, bar: ProgressBar, watch: SignalWatch) ->
     loss = build_loss_for(plan, encoder)
     train, val = build_batches(plan)
     LOGGER.info(
-        "Training on %s %s rows, %s batches an epoch; loss %s, %s on %s",
+        "Training on %s rows (%s), %s batches an epoch; loss %s, %s on %s",
         f"{len(plan.train):,}",
         plan.kind,
         f"{len(train):,}",
@@ -147,7 +150,13 @@ def _spec(options: dict[str, Any]) -> tuple[RunSpec, RunFolder | None]:
     if not options.get("resume") or not options.get("name"):
         return parse(options), None
     folder = find(runs_folder(options.get("runs_dir")), options["name"], options.get("experiment"))
-    recorded = folder.read()["spec"]
+    record = folder.read()
+    if record["status"] in ("created", "running"):
+        raise RunExists(
+            f'run "{folder.path.name}" is still running, as process {record["process"]["pid"]} on '
+            f"{record['process']['host']}; wait for it, or end that process first"
+        )
+    recorded = record["spec"]
     return parse({**recorded, "experiment": folder.path.parent.name, **options}), folder
 
 
@@ -173,9 +182,14 @@ def _report(plan: Plan, result: FitResult, seconds: float) -> None:
         else:
             LOGGER.info("Best epoch: %s of %s", kept.epoch, result.epochs_run)
     before, after = _metrics(_first(result)), _metrics(kept)
-    for name, value in after.items():
-        was = f"{before[name]:.5f}" if name in before else "-"
-        LOGGER.info("Metric: '%s' before fine-tuning: %s after fine-tuning: %.5f", name, was, value)
+    for name, was in before.items():
+        if name in after:
+            LOGGER.info(
+                "Metric: '%s' before fine-tuning: %.5f after fine-tuning: %.5f",
+                name,
+                was,
+                after[name],
+            )
 
 
 def _build_artifact(plan: Plan, folder: RunFolder, encoder: Encoder, result: FitResult) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import platform
+import shutil
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -79,6 +80,12 @@ class RunFolder:
         """Change some of run.json."""
         current = json.loads(self.record.read_text(encoding="utf-8"))
         self.write(current | values)
+
+    def remove(self) -> None:
+        """Remove the folder, and that of its experiment if nothing else is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.path.parent.rmdir()
 
 
 def create(runs: Path, experiment: str, name: str, spec: dict[str, Any]) -> RunFolder:

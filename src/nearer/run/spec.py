@@ -13,6 +13,8 @@ from nearer.run.pairs import numbers, pairs, values
 Count = Annotated[int, Field(ge=1)]
 EVALUATION = ("query_data", "index_data", "qrels", "limit", "cutoffs", "distance")
 STOPPING = ("monitor", "patience", "min_delta")
+PATHS = ("train_data", "eval_data", "query_data", "index_data", "qrels", "runs_dir")
+MODELS = ("model", "query_model", "index_model")
 
 
 class RunSpec(BaseModel):
@@ -194,11 +196,11 @@ def read_spec_file(path: Path) -> dict[str, Any]:
 
 
 def _resolve_paths(table: dict[str, Any], folder: Path) -> None:
-    for name in ("train_data", "eval_data", "query_data", "index_data", "qrels", "runs_dir"):
+    for name in PATHS:
         value = table.get(name)
         if isinstance(value, str) and value:
             table[name] = str(folder / Path(value).expanduser())
-    for name in ("model", "query_model", "index_model"):
+    for name in MODELS:
         value = table.get(name)
         if isinstance(value, str) and (folder / value).is_dir():
             table[name] = str(folder / value)

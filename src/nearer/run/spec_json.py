@@ -5,10 +5,11 @@ from typing import Any
 
 from nearer.callbacks import ProgressBar
 from nearer.data.fingerprint import fingerprint
+from nearer.encoder.catalog import find_entry
 from nearer.loop.callback import Callback
 from nearer.run.door import Plan
 from nearer.run.registry import describe_callback
-from nearer.run.spec import RunSpec
+from nearer.run.spec import MODELS, PATHS, RunSpec
 
 
 def spec_to_json(spec: RunSpec) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def spec_to_json(spec: RunSpec) -> dict[str, Any]:
     """
     given = {name: getattr(spec, name) for name in sorted(spec.model_fields_set)}
     given.pop("resume", None)
-    return {name: _plain(value) for name, value in given.items()}
+    return {name: _plain(value, name) for name, value in given.items()}
 
 
 def data_facts(plan: Plan) -> dict[str, Any]:
@@ -47,20 +48,22 @@ def _examples(examples: Any) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, option: str = "") -> Any:
     if isinstance(value, Path):
         return str(value.absolute())
     if isinstance(value, str):
-        path = Path(value)
-        return str(path.absolute()) if value and path.exists() else value
+        names_file = option in PATHS or (option in MODELS and find_entry(value) is None)
+        there = names_file and bool(value) and Path(value).expanduser().exists()
+        return str(Path(value).expanduser().absolute()) if there else value
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, ProgressBar):
         return {"name": "ProgressBar"}
     if isinstance(value, Callback):
-        return {key: _plain(v) for key, v in describe_callback(value).items()}
+        return {key: _plain(v, key) for key, v in describe_callback(value).items()}
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {key: _plain(v) for key, v in value.items()}
+        inside = "name" in value  # of a callback: its options have names of their own
+        return {key: _plain(v, key if inside else "") for key, v in value.items()}
     if isinstance(value, list | tuple):
         rows = value and all(isinstance(row, dict) and "name" not in row for row in value)
         if not rows:
