@@ -37,7 +37,8 @@ def machine() -> str:
         model = next(line for line in lines if line.startswith("model name")).split(": ")[1]
     except (OSError, StopIteration):
         pass
-    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {torch.__version__}"
+    python, cores = platform.python_version(), os.cpu_count()
+    return f"{model}, {cores} cores, Python {python}, torch {torch.__version__}"
 
 
 def main(name: str, measure: Callable[[argparse.Namespace], list[Row]], **options: Any) -> None:

@@ -60,7 +60,8 @@ def batch_of(rows: Sequence[tuple[str, ...]], numbers: Sequence[int] | None = No
 def toy_encoder(seed: int = 0, module: nn.Module | None = None) -> ModuleEncoder:
     """Letters with the weights of a seed."""
     torch.manual_seed(seed)
-    return ModuleEncoder(module or Letters(), prepare=Letters.prepare.__get__(Letters()))
+    prepare = Letters.prepare.__get__(Letters())
+    return ModuleEncoder(module or Letters(), prepare, name="letters", dimension=8)
 
 
 def toy_fit(

@@ -42,7 +42,7 @@ class Manifest:
     precision: Precision = "fp32"
     module_class: str | None = None
     epoch: int | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float | None] = field(default_factory=dict)
     definitions: str = "trec"
     spec: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Manifest:
 
     def to_json(self) -> str:
         """The manifest as it stands in the file."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=True) + "\n"
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -22,6 +22,9 @@ from nearer.loop.callback import Callback
 from nearer.loop.context import Context
 
 LOGGER = logging.getLogger("nearer")
+HEADLINES = ("ndcg_at_k", "train_loss", "val_loss")
+SHOWN = 4
+"""Most metrics of a point that its line shows; of more, only the headlines."""
 
 
 class ProgressBar(Callback):
@@ -110,9 +113,18 @@ class ProgressBar(Callback):
             self._progress.update(self._task, advance=1, text=self._text(ctx))
 
     def on_metrics(self, ctx: Context) -> None:
-        """Show the held-out loss as soon as it is known."""
+        """Show the held-out loss as soon as it is known, and say how the point scored."""
         if self._task is not None:
             self._progress.update(self._task, text=self._text(ctx))
+        point = ctx.point
+        shown = {m.key: ctx.metrics[m.key] for m in ctx.declared if m.key in ctx.metrics}
+        if len(shown) > SHOWN:
+            headlines = {m.key for m in ctx.declared if m.bare in HEADLINES}
+            shown = {key: value for key, value in shown.items() if key in headlines}
+        if point is not None and shown:
+            step = "" if ctx.config.evaluate_every == "epoch" else f", step {point.step}"
+            scores = ", ".join(f"{key} {value:.5f}" for key, value in shown.items())
+            LOGGER.info("Epoch %s%s: %s", point.epoch, step, scores)
 
     def on_epoch_end(self, ctx: Context) -> None:
         """Off a terminal: print the epoch's line."""
@@ -152,7 +164,7 @@ class ProgressBar(Callback):
 
     def _make_handler(self) -> logging.Handler:
         if self._live:
-            return RichHandler(console=self.console, show_path=False, rich_tracebacks=False)
+            return RichHandler(console=self.console, show_path=False, log_time_format="[%X]")
         handler = logging.StreamHandler(self.console.file)
         handler.setFormatter(
             logging.Formatter("[%(asctime)s] %(levelname)-8s %(message)s", "%H:%M:%S")

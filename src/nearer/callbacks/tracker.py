@@ -31,7 +31,7 @@ class Tracker(Callback):
     and then left alone: it never ends a run.
 
     Args:
-        name: "tensorboard", "wandb", "mlflow" or another tracker that accelerate knows.
+        service: "tensorboard", "wandb", "mlflow" or another tracker that accelerate knows.
         project: Name of the project or experiment there.
         folder: Where trackers that write files put them.
         every: Steps between two lines of the training loss.
@@ -43,19 +43,21 @@ class Tracker(Callback):
 
     def __init__(
         self,
-        name: str,
+        service: str,
         project: str = "nearer",
         folder: str | Path = "trackers",
         every: int = 10,
         options: dict[str, Any] | None = None,
     ) -> None:
-        if name not in NAMES:
+        if service not in NAMES:
             raise SpecError(
-                [f'no tracker "{name}"; there are {", ".join(NAMES)}.{did_you_mean(name, NAMES)}']
+                [
+                    f'no tracker "{service}"; there are {", ".join(NAMES)}.{did_you_mean(service, NAMES)}'
+                ]
             )
         if every < 1:
             raise SpecError([f"Tracker.every: {every}; must be at least 1"])
-        self.name = name
+        self.service = service
         self.project = project
         self.folder = str(folder)
         self.every = every
@@ -66,9 +68,11 @@ class Tracker(Callback):
         from accelerate.tracking import get_available_trackers
 
         available = [str(getattr(t, "value", t)) for t in get_available_trackers()]
-        if self.name not in available:
+        if self.service not in available:
             raise SpecError(
-                [f"Tracker: the package of {self.name} is not installed: pip install {self.name}"]
+                [
+                    f"Tracker: the package of {self.service} is not installed: pip install {self.service}"
+                ]
             )
 
     def on_fit_begin(self, ctx: Context) -> None:
@@ -77,7 +81,7 @@ class Tracker(Callback):
 
         self._tracker: Any = None
         self._failed = False
-        kind = LOGGER_TYPE_TO_CLASS[self.name]
+        kind = LOGGER_TYPE_TO_CLASS[self.service]
         where = (self.project, self.folder) if kind.requires_logging_directory else (self.project,)
         plain = int, float, str
         config = {k: v for k, v in vars(ctx.config).items() if isinstance(v, plain)}
@@ -117,4 +121,4 @@ class Tracker(Callback):
             call()
         except Exception as error:  # whatever a server or its client may raise
             self._failed = True
-            LOGGER.warning("%s failed and is left alone from here: %s", self.name, error)
+            LOGGER.warning("%s failed and is left alone from here: %s", self.service, error)

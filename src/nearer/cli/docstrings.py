@@ -65,7 +65,7 @@ def write_demo_data(folder: Path) -> dict[str, int]:
     """Write train.csv, queries.jsonl, corpus.jsonl and qrels.tsv.
 
     Whole modules go to one side, so that no function of the test was seen in training. The index
-    is all documents, those of training included, which makes the search harder.
+    is the documents of the test side.
 
     Returns:
         Rows of each file.
@@ -80,10 +80,10 @@ def write_demo_data(folder: Path) -> dict[str, int]:
         writer.writerow(["query", "document"])
         writer.writerows([pair.query, pair.document] for pair in train)
     _write_jsonl(folder / "queries.jsonl", [(f"q:{p.name}", p.query) for p in test])
-    _write_jsonl(folder / "corpus.jsonl", [(p.name, p.document) for p in pairs])
+    _write_jsonl(folder / "corpus.jsonl", [(p.name, p.document) for p in test])
     judged = "".join(f"q:{p.name}\t{p.name}\t1\n" for p in test)
     (folder / "qrels.tsv").write_text(f"query-id\tcorpus-id\tscore\n{judged}", encoding="utf-8")
-    return {"train": len(train), "queries": len(test), "corpus": len(pairs)}
+    return {"train": len(train), "queries": len(test), "corpus": len(test)}
 
 
 def _of_module(module: ModuleType) -> Iterator[Pair]:

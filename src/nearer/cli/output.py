@@ -15,6 +15,21 @@ def print_metrics(metrics: Mapping[str, Mapping[str, float]], out: TextIO) -> No
         print_table([("metric", "before", "after"), *rows], out)
 
 
+HEADLINES = ("train_loss", "val_loss", "ndcg_at_k")
+
+
+def print_history(history: Sequence[Mapping[str, Any]], out: TextIO) -> None:
+    """Print every evaluation point with its losses and nDCG."""
+    names = dict.fromkeys(n for point in history for n in point["metrics"] if n.endswith(HEADLINES))
+    header = ("epoch", "step", *names)
+    rows = [
+        (str(p["epoch"]), str(p["step"]), *(_number(p["metrics"].get(n)) for n in names))
+        for p in history
+    ]
+    if rows:
+        print_table([header, *rows], out)
+
+
 def print_table(rows: Sequence[Sequence[str]], out: TextIO) -> None:
     """Print rows in columns; the first row is the header."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from nearer.cli.output import print_metrics, print_table
+from nearer.cli.output import print_history, print_metrics, print_table
 from nearer.run.api import get_run, list_runs
 
 app = App(
@@ -61,7 +61,7 @@ def list_(*, experiment: str | None = None, runs_dir: RunsDir = None, json: Json
 
 @app.command
 def show(
-    name: str, *, experiment: str | None = None, runs_dir: RunsDir = None, json: Json = False
+    name: str, /, *, experiment: str | None = None, runs_dir: RunsDir = None, json: Json = False
 ) -> int:
     """Show one run: status, why it ended, metrics before and after, every evaluation.
 
@@ -83,11 +83,13 @@ def show(
     print(f"epochs: {result['epochs_run']}\nbest epoch: {_cell(result['best_epoch'])}")
     print(f"artifact: {_cell(result['artifact'])}\n")
     print_metrics(result["metrics"], sys.stdout)
+    print()
+    print_history(result["history"], sys.stdout)
     return 0
 
 
 @app.command
-def logs(name: str, *, experiment: str | None = None, runs_dir: RunsDir = None) -> int:
+def logs(name: str, /, *, experiment: str | None = None, runs_dir: RunsDir = None) -> int:
     """Print the log of a run.
 
     Args:

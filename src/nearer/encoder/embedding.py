@@ -94,12 +94,17 @@ def encode(
     Returns:
         Shape (n, dimension), float32.
     """
-    out = np.empty((len(items), encoder.dimension), dtype=np.float32)
+    if not len(items):
+        return np.empty((0, encoder.dimension), dtype=np.float32)
+    out: np.ndarray | None = None
     with evaluating(encoder.module):
         for start in range(0, len(items), CHUNK):
             prepared = encoder.prepare(items[start : start + CHUNK], side)
             embedded = embed_prepared(encoder, prepared, side, advance=advance)
+            if out is None:
+                out = np.empty((len(items), embedded.shape[1]), dtype=np.float32)
             out[start : start + CHUNK] = embedded.cpu().numpy()
+    assert out is not None
     return out
 
 

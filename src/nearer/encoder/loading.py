@@ -31,7 +31,7 @@ class EncoderOptions:
         output_dim: Length of a newly added projection; None adds none.
         freeze: None, "backbone", "query", "index" or a number of layers.
         prepare: For an `nn.Module` without a method `prepare`.
-        sample: An item to find out a module's dimension with, where a head is added.
+        sample: An item to find out with how long a module's embeddings are.
     """
 
     max_length: int | None = None
@@ -154,13 +154,11 @@ def _frozen(
         freeze_all(encoder.module)
     elif isinstance(options.freeze, int):
         freeze_layers(encoder.module, options.freeze)
-    if options.output_dim is None:
-        return encoder
     if isinstance(encoder, ModuleEncoder) and options.sample is not None:
         with torch.no_grad():
             prepared = encoder.prepare([options.sample], "document")
             encoder.embed(prepared.take(np.array([0])), "document")
-    return with_head(encoder, options.output_dim)
+    return encoder if options.output_dim is None else with_head(encoder, options.output_dim)
 
 
 def _for_tower(options: EncoderOptions, side: str) -> EncoderOptions:

@@ -32,7 +32,7 @@ class SharedEmbeddings:
         advance: Callable[[int], None] = lambda done: None,
     ) -> np.ndarray:
         """Embed items, or hand out what they were embedded as; the array must not be changed."""
-        key = (f"{encoder.fingerprint(side)}|{encoder.dimension}", _digest(items))
+        key = (encoder.fingerprint(side), _digest(items))
         if key in self._held:
             advance(len(items))
             return self._held[key]

@@ -196,4 +196,5 @@ class Context:
                 "on_fit_begin and on_fit_end"
             )
         load_weights(state.encoder.module, weights)
+        state.shared.clear()
         state.kept = point

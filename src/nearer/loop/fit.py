@@ -122,6 +122,7 @@ def _run(
         for batch in train.epoch(state.epoch):
             events.emit(Event.TRAIN_BATCH_BEGIN)
             state.batch_loss, state.batch_rows = trainer.step(batch), len(batch)
+            state.shared.clear()
             state.batch += 1
             state.step += 1
             state.learning_rates = trainer.rates()

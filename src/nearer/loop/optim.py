@@ -59,7 +59,9 @@ def check_names(config: FitConfig) -> None:
             hint = did_you_mean(name, known)
             raise UnknownName(f'no {what} "{name}"; there are {", ".join(known)}.{hint}')
     faults = [
-        *_faults(config.optimizer, getattr(torch.optim, config.optimizer), config.optimizer_options),
+        *_faults(
+            config.optimizer, getattr(torch.optim, config.optimizer), config.optimizer_options
+        ),
         *_faults(config.scheduler, _schedule(config.scheduler), config.scheduler_options),
     ]
     if faults:

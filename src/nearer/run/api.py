@@ -190,9 +190,10 @@ def evaluate(
     Returns:
         Metrics (named `<name>_<metric>`), counts and the ranking of every query.
     """
+    given = dict(locals())
     from nearer.run.use import evaluate_model
 
-    return evaluate_model(**locals())
+    return evaluate_model(**given)
 
 
 def encode(

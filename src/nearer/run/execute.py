@@ -5,6 +5,7 @@ import shlex
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from accelerate.utils import set_seed
@@ -13,6 +14,7 @@ from nearer.artifact.manifest import Manifest
 from nearer.artifact.store import kind_of as artifact_kind
 from nearer.artifact.store import save_artifact
 from nearer.callbacks import ProgressBar
+from nearer.encoder.catalog import find_entry
 from nearer.encoder.protocol import Encoder
 from nearer.errors import Interrupted, RunExists, UsageError
 from nearer.loop.fit import fit as run_loop
@@ -23,7 +25,16 @@ from nearer.run.door import Plan, check
 from nearer.run.examples import write_examples
 from nearer.run.handle import Run
 from nearer.run.names import draw_name
-from nearer.run.record import RunFolder, create, environment, find, fresh_record, now, process
+from nearer.run.record import (
+    RunFolder,
+    create,
+    environment,
+    find,
+    fresh_record,
+    now,
+    plain_metrics,
+    process,
+)
 from nearer.run.recorder import Recorder
 from nearer.run.signals import SignalWatch
 from nearer.run.spec import RunSpec, parse, runs_folder
@@ -44,7 +55,8 @@ def execute(options: dict[str, Any]) -> Run:
     """
     spec, earlier = _spec(options)
     if earlier is not None and earlier.read()["status"] == "finished":
-        LOGGER.info("Run %s is finished; nothing to do", spec.name)
+        with ProgressBar():
+            LOGGER.info("Run %s is finished; this is its result", spec.name)
         return Run(earlier.path)
     check_device(spec.device)
     plan = check(spec)
@@ -183,7 +195,7 @@ def _report(plan: Plan, result: FitResult, seconds: float) -> None:
             LOGGER.info("Best epoch: %s of %s", kept.epoch, result.epochs_run)
     before, after = _metrics(_first(result)), _metrics(kept)
     for name, was in before.items():
-        if name in after:
+        if was is not None and after.get(name) is not None:
             LOGGER.info(
                 "Metric: '%s' before fine-tuning: %.5f after fine-tuning: %.5f",
                 name,
@@ -195,9 +207,10 @@ def _report(plan: Plan, result: FitResult, seconds: float) -> None:
 def _build_artifact(plan: Plan, folder: RunFolder, encoder: Encoder, result: FitResult) -> None:
     LOGGER.info("Building the artifact ...")
     spec = plan.spec
-    base = spec.model if isinstance(spec.model, str) else encoder.name
+    base = base_model(spec.model, encoder.name)
     if spec.query_model is not None:
-        base = f"{spec.query_model} + {spec.index_model}"
+        query, index = encoder.name.split("-to-", 1)
+        base = f"{base_model(spec.query_model, query)} + {base_model(spec.index_model, index)}"
     module = type(encoder.module)
     evaluations = plan.evaluations
     save_artifact(
@@ -206,7 +219,7 @@ def _build_artifact(plan: Plan, folder: RunFolder, encoder: Encoder, result: Fit
         Manifest(
             kind=artifact_kind(encoder),
             name=encoder.name,
-            base_model=str(base),
+            base_model=base,
             dimension=encoder.dimension,
             precision=encoder.precision,
             module_class=f"{module.__module__}.{module.__qualname__}",
@@ -219,6 +232,14 @@ def _build_artifact(plan: Plan, folder: RunFolder, encoder: Encoder, result: Fit
     )
 
 
+def base_model(model: Any, name: str) -> str:
+    """What a model card names as the base: the hub id where there is one, never a local folder."""
+    if not isinstance(model, str) or Path(model).exists():
+        return name
+    entry = find_entry(model)
+    return model if entry is None else entry.id
+
+
 def _best_epoch(plan: Plan, result: FitResult) -> int | None:
     return result.kept.epoch if result.kept is not None and plan.keep == "best" else None
 
@@ -227,8 +248,8 @@ def _first(result: FitResult) -> EvaluationPoint | None:
     return result.history[0] if result.history else None
 
 
-def _metrics(point: EvaluationPoint | None) -> dict[str, float]:
-    return {} if point is None else dict(point.metrics)
+def _metrics(point: EvaluationPoint | None) -> dict[str, float | None]:
+    return {} if point is None else plain_metrics(point.metrics)
 
 
 def duration(seconds: float) -> str:

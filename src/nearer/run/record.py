@@ -2,10 +2,12 @@
 
 import contextlib
 import json
+import math
 import os
 import platform
 import shutil
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -147,6 +149,11 @@ def find(runs: Path, name: str, experiment: str | None = None) -> RunFolder:
 def all_runs(runs: Path, experiment: str | None = None) -> list[RunFolder]:
     """All runs, by experiment and name."""
     return [RunFolder(p.parent) for p in sorted(runs.glob(f"{experiment or '*'}/*/run.json"))]
+
+
+def plain_metrics(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """Metrics as JSON can hold them: NaN and infinities become null."""
+    return {name: v if math.isfinite(v) else None for name, v in metrics.items()}
 
 
 def environment() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from nearer.callbacks import EvaluationCallback
 from nearer.loop.callback import Callback
 from nearer.loop.context import Context
 from nearer.loop.state import EvaluationPoint
-from nearer.run.record import RunFolder
+from nearer.run.record import RunFolder, plain_metrics
 
 
 class Recorder(Callback):
@@ -42,7 +42,7 @@ class Recorder(Callback):
                 name = ranks_file(evaluation.prefix(ctx.config.model_name), point)
                 feather.write_feather(table, str(self.folder.ranks / name), compression="zstd")
         line = json.dumps(
-            {"epoch": point.epoch, "step": point.step, "metrics": dict(point.metrics)}
+            {"epoch": point.epoch, "step": point.step, "metrics": plain_metrics(point.metrics)}
         )
         with self.folder.metrics.open("a", encoding="utf-8") as file:
             file.write(line + "\n")

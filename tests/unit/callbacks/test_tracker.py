@@ -1,0 +1,138 @@
+"""Tracker: TensorBoard for real, and a tracker that fails."""
+
+import json
+import logging
+
+import pytest
+from support.recorder import Values
+from support.toy import toy_fit
+
+from nearer.callbacks import Tracker
+from nearer.callbacks.tracker import NAMES
+from nearer.errors import SpecError
+
+
+class Fake:
+    """A tracker in memory, which may fail when asked to do something."""
+
+    requires_logging_directory = False
+    made: list["Fake"]
+
+    def __init__(self, project, **options):
+        self.project, self.options, self.called, self.logged = project, options, [], []
+        self.made.append(self)
+
+    def _call(self, name):
+        self.called.append(name)
+        if name == self.failing:
+            raise ConnectionError("no server")
+
+    def start(self):
+        self._call("start")
+
+    def store_init_configuration(self, values):
+        self._call("store_init_configuration")
+        self.configuration = values
+
+    def log(self, values, step):
+        self._call("log")
+        self.logged.append((step, values))
+
+    def finish(self):
+        self._call("finish")
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    from accelerate import tracking
+
+    def install(failing=None):
+        kind = type("Kind", (Fake,), {"failing": failing, "made": []})
+        monkeypatch.setitem(tracking.LOGGER_TYPE_TO_CLASS, "wandb", kind)
+        return kind
+
+    return install
+
+
+def test_what_is_logged_and_when(fake):
+    kind = fake()
+    result = toy_fit(Tracker("wandb", "mine", every=3, options={"tags": ["a"]}), Values([1, 2, 3]))
+    (tracker,) = kind.made
+    assert (tracker.project, tracker.options) == ("mine", {"tags": ["a"]})
+    assert tracker.configuration["epochs"] == 2
+    json.dumps(tracker.configuration)
+    losses = [p.metrics["train_loss"] for p in result.history[1:]]
+    assert [step for step, _ in tracker.logged] == [0, 2, 3, 4]
+    assert tracker.logged[0] == (0, {"metrics/score": 1})
+    assert tracker.logged[1] == (2, {"metrics/score": 2, "metrics/train_loss": losses[0]})
+    assert tracker.logged[2][1].keys() == {"train/loss", "train/learning_rate"}
+    assert tracker.logged[2][1]["train/learning_rate"] == 0.05
+
+
+def test_every_fit_has_its_own_run_and_each_is_finished_once(fake):
+    kind, tracker = fake(), Tracker("wandb")
+    for _ in range(2):
+        toy_fit(tracker)
+    tracker.on_close(None)
+    assert [one.called.count("finish") for one in kind.made] == [1, 1]
+    assert [one.called.count("start") for one in kind.made] == [1, 1]
+
+
+@pytest.mark.parametrize("failing", ["start", "store_init_configuration", "log", "finish"])
+def test_a_tracker_that_fails_is_warned_about_once_and_training_goes_on(fake, failing, caplog):
+    kind = fake(failing)
+    with caplog.at_level(logging.WARNING, "nearer"):
+        result = toy_fit(Tracker("wandb", every=1))
+    assert result.epochs_run == 2
+    (record,) = caplog.records
+    assert record.message == "wandb failed and is left alone from here: no server"
+    assert kind.made[0].called.count(failing) == 1
+
+
+def test_a_tracker_that_cannot_be_made_is_left_alone_too(fake, caplog):
+    toy_fit(Tracker("wandb", options={"project": "twice"}), epochs=1)
+    assert len(caplog.records) == 1
+
+
+def test_wrong_arguments():
+    with pytest.raises(SpecError, match=r'no tracker "wandbb"; .* Did you mean "wandb"\?'):
+        Tracker("wandbb")
+    with pytest.raises(SpecError, match=r"Tracker.every: 0; must be at least 1"):
+        Tracker("wandb", every=0)
+
+
+def test_a_package_that_is_not_there_is_named_before_anything_runs(monkeypatch):
+    from accelerate import tracking
+
+    monkeypatch.setattr(tracking, "get_available_trackers", list)
+    with pytest.raises(SpecError, match="the package of wandb is not installed: pip install wandb"):
+        Tracker("wandb").check()
+
+
+def test_accelerate_knows_every_name():
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS
+
+    assert set(NAMES) <= set(LOGGER_TYPE_TO_CLASS)
+
+
+def test_tensorboard_for_real(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    tracker = Tracker("tensorboard", "mine", tmp_path, every=1)
+    tracker.check()
+    result = toy_fit(tracker, Values([0.25, 0.5, 0.75]))
+    # The configuration goes into a run of its own beside the scalars.
+    (events,) = (tmp_path / "mine").glob("events.out.*")
+    read = EventAccumulator(str(events))
+    read.Reload()
+    scalars = {
+        tag: [(e.step, e.value) for e in read.Scalars(tag)]
+        for tag in ("metrics/score", "metrics/train_loss", "train/loss", "train/learning_rate")
+    }
+    assert scalars["metrics/score"] == [(0, 0.25), (2, 0.5), (4, 0.75)]
+    assert [step for step, _ in scalars["train/loss"]] == [1, 2, 3, 4]
+    assert [v for _, v in scalars["metrics/train_loss"]] == pytest.approx(
+        [p.metrics["train_loss"] for p in result.history[1:]]
+    )
+    assert [v for _, v in scalars["train/learning_rate"]] == pytest.approx([0.05] * 4)
