@@ -25,9 +25,7 @@ def toy_files(tmp_path: Path) -> dict[str, str]:
     pairs = [(f"cheap {k} in {c}", f"the best {c} {k} for winter") for k in kinds for c in colours]
     train = tmp_path / "train.csv"
     train.write_text("query,document\n" + "".join(f"{q},{d}\n" for q, d in pairs * 2))
-    queries, corpus, qrels = (
-        tmp_path / n for n in ("queries.jsonl", "corpus.jsonl", "qrels.tsv")
-    )
+    queries, corpus, qrels = (tmp_path / n for n in ("queries.jsonl", "corpus.jsonl", "qrels.tsv"))
     queries.write_text(
         "".join(f'{{"id": "q{i}", "text": "{q}"}}\n' for i, (q, _) in enumerate(pairs))
     )

@@ -8,8 +8,10 @@ import pytest
 
 import nearer
 from nearer.loop.state import FitConfig
-from nearer.run.spec import EVALUATION, STOPPING, RunSpec
+from nearer.run.spec import RunSpec
 
+EVALUATION = ("query_data", "index_data", "qrels", "limit", "cutoffs", "distance")
+STOPPING = ("monitor", "patience", "min_delta")
 ONLY_PYTHON = {"callbacks", "prepare"}
 """Options that are objects; the command line has no way to write them."""
 

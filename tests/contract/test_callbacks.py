@@ -44,7 +44,7 @@ ARGUMENTS = {
     "LambdaCallback": lambda tmp: {"metrics": {"x": "max"}, "on_evaluate": lambda ctx: {"x": 1}},
     "ProgressBar": lambda tmp: {"console": Console(file=io.StringIO())},
     "Tracker": lambda tmp: {
-        "name": "tensorboard",
+        "service": "tensorboard",
         "project": "mine",
         "folder": str(tmp / "tracked"),
         "every": 1,

@@ -26,7 +26,7 @@ def minus(value):
     return None if value is None else -value
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(ANY, max_size=12), OPTIONS)
 def test_max_of_values_is_min_of_their_negatives(values, options):
     mirrored = options | {n: minus(options[n]) for n in ("baseline", "threshold")}
@@ -35,7 +35,7 @@ def test_max_of_values_is_min_of_their_negatives(values, options):
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(ANY, max_size=12), OPTIONS)
 def test_the_best_is_the_earliest_of_the_largest_finite_values_seen(values, options):
     stop, best = decide(values, Rule("max", **options))
@@ -44,7 +44,7 @@ def test_the_best_is_the_earliest_of_the_largest_finite_values_seen(values, opti
     assert best == (seen.index(max(finite)) if finite else None)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(SMALL, max_size=12), OPTIONS)
 def test_patience_never_ends_a_fit_before_so_many_points_after_epoch_0(values, options):
     rule = Rule("max", **options | {"threshold": None})
@@ -53,7 +53,7 @@ def test_patience_never_ends_a_fit_before_so_many_points_after_epoch_0(values, o
     assert stop is None or stop >= first
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(SMALL, max_size=8), st.sampled_from([nan, inf, -inf]), OPTIONS)
 def test_what_is_not_finite_never_improves(values, odd, options):
     monitor = Monitor(Rule("max", **options))
@@ -64,7 +64,7 @@ def test_what_is_not_finite_never_improves(values, odd, options):
     assert (monitor.best, monitor.best_epoch, monitor.mark) == before
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(ANY, max_size=12), st.sampled_from(["max", "min"]))
 def test_without_min_delta_the_mark_is_the_best(values, direction):
     monitor = Monitor(Rule(direction, patience=3, check_finite=False))

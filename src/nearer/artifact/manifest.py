@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from nearer.encoder.protocol import Precision
 from nearer.errors import ArtifactError
@@ -75,9 +75,17 @@ def read_manifest(folder: Path) -> Manifest:
         )
     known = Manifest.__dataclass_fields__
     try:
-        return Manifest(**{key: value for key, value in values.items() if key in known})
+        manifest = Manifest(**{key: value for key, value in values.items() if key in known})
     except TypeError as error:
         raise ArtifactError(f"{path} is not complete: {error}") from error
+    if manifest.kind not in get_args(Kind) or manifest.precision not in get_args(Precision):
+        raise ArtifactError(
+            f'{path} has the kind "{manifest.kind}" and the precision "{manifest.precision}"; one '
+            "of them is unknown"
+        )
+    if not isinstance(manifest.files, dict):
+        raise ArtifactError(f"{path} is not complete: it lists no files with their hashes")
+    return manifest
 
 
 def hash_files(folder: Path) -> dict[str, str]:

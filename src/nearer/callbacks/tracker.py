@@ -50,11 +50,8 @@ class Tracker(Callback):
         options: dict[str, Any] | None = None,
     ) -> None:
         if service not in NAMES:
-            raise SpecError(
-                [
-                    f'no tracker "{service}"; there are {", ".join(NAMES)}.{did_you_mean(service, NAMES)}'
-                ]
-            )
+            hint = did_you_mean(service, NAMES)
+            raise SpecError([f'no tracker "{service}"; there are {", ".join(NAMES)}.{hint}'])
         if every < 1:
             raise SpecError([f"Tracker.every: {every}; must be at least 1"])
         self.service = service
@@ -69,11 +66,8 @@ class Tracker(Callback):
 
         available = [str(getattr(t, "value", t)) for t in get_available_trackers()]
         if self.service not in available:
-            raise SpecError(
-                [
-                    f"Tracker: the package of {self.service} is not installed: pip install {self.service}"
-                ]
-            )
+            name = self.service
+            raise SpecError([f"Tracker: {name} is not installed; try: pip install {name}"])
 
     def on_fit_begin(self, ctx: Context) -> None:
         """Start the tracker with the configuration of the fit."""

@@ -4,12 +4,16 @@ import json as jsonlib
 import sys
 from dataclasses import field, fields, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from nearer.cli.output import print_metrics
+from nearer.errors import Interrupted
 from nearer.run.spec import RunSpec, read_spec_file
+
+if TYPE_CHECKING:
+    from nearer.run.handle import Run
 
 ONLY_PYTHON = ("callbacks", "prepare")
 """Options that are objects; callbacks are written in a spec file."""
@@ -53,11 +57,19 @@ def fit(
             given[option.name] = value
     from nearer.run.execute import execute
 
-    run = execute(given)
+    try:
+        run = execute(given)
+    except Interrupted as error:
+        _print_result(error.run, json)
+        raise
+    _print_result(run, json)
+    return 0
+
+
+def _print_result(run: "Run", json: bool) -> None:
     result = run.result()
     if json:
         print(jsonlib.dumps(result, ensure_ascii=False))
     else:
         print_metrics(result["metrics"], sys.stdout)
         print(f"run: {run.name}\nartifact: {result['artifact']}")
-    return 0

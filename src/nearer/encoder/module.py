@@ -108,4 +108,6 @@ class ModuleEncoder:
         if not self.head:
             return self
         assert isinstance(self.module, nn.Sequential)
-        return ModuleEncoder(self.module[0], self.prepare_items, self.name, None, self.precision)
+        came, head = self.module
+        assert isinstance(head, nn.Linear)
+        return ModuleEncoder(came, self.prepare_items, self.name, head.in_features, self.precision)

@@ -21,7 +21,7 @@ class SharedEmbeddings:
 
     def __init__(self, budget: int = BUDGET) -> None:
         self._budget = budget
-        self._held: dict[tuple[str, str], np.ndarray] = {}
+        self._held: dict[tuple[int, str, str], np.ndarray] = {}
 
     def __call__(
         self,
@@ -32,7 +32,9 @@ class SharedEmbeddings:
         advance: Callable[[int], None] = lambda done: None,
     ) -> np.ndarray:
         """Embed items, or hand out what they were embedded as; the array must not be changed."""
-        key = (encoder.fingerprint(side), _digest(items))
+        # The same weights are the same tensors, whichever view of the encoder asks.
+        weights = next((id(p) for p in encoder.module.parameters()), id(encoder.module))
+        key = (weights, encoder.fingerprint(side), _digest(items))
         if key in self._held:
             advance(len(items))
             return self._held[key]

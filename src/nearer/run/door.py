@@ -1,7 +1,5 @@
 """Checking everything that can be checked before a model is loaded: all faults, at once."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,18 +9,19 @@ from sentence_transformers import SentenceTransformer
 from torch import nn
 
 from nearer.artifact.manifest import FILENAME, read_manifest
-from nearer.callbacks import BestModelCheckpoint, EarlyStopping, EvaluationCallback, ProgressBar
+from nearer.callbacks import EvaluationCallback
 from nearer.data.columns import Examples, Kind, read_examples
 from nearer.data.splitting import split
 from nearer.encoder.catalog import locate, short_name
-from nearer.errors import NearerError, SpecError
+from nearer.errors import SpecError
 from nearer.loop.callback import Callback
 from nearer.loop.fit import check_metrics
 from nearer.loop.optim import build_optimizer, build_scheduler, check_names
 from nearer.loop.state import FitConfig
 from nearer.losses.choose import auto_loss, build_loss, check_name
-from nearer.run.registry import build_callback
-from nearer.run.spec import EVALUATION, STOPPING, RunSpec
+from nearer.run.assemble import assemble, hand_back
+from nearer.run.faults import Faults
+from nearer.run.spec import RunSpec
 
 
 @dataclass(frozen=True)
@@ -44,37 +43,6 @@ class Plan:
         return [c for c in self.callbacks if isinstance(c, EvaluationCallback)]
 
 
-class Faults:
-    """Collects errors, so that all of them can be reported at once."""
-
-    def __init__(self) -> None:
-        self.errors: list[NearerError] = []
-
-    @contextmanager
-    def collected(self) -> Iterator[None]:
-        """Keep an error for later instead of letting it out."""
-        try:
-            yield
-        except NearerError as error:
-            self.errors.append(error)
-
-    def get(self, call: Callable[[], Any]) -> Any:
-        """What a call returns, or None where it failed."""
-        with self.collected():
-            return call()
-        return None
-
-    def report(self) -> None:
-        """Raise what was collected: one error as it is, several as one list."""
-        if len(self.errors) == 1:
-            raise self.errors[0]
-        if self.errors:
-            lines: list[str] = []
-            for error in self.errors:
-                lines += error.faults if isinstance(error, SpecError) else [str(error)]
-            raise SpecError(lines)
-
-
 def check(spec: RunSpec) -> Plan:
     """Read the data, build the callbacks, check every name; loads no model and writes nothing.
 
@@ -90,7 +58,8 @@ def check(spec: RunSpec) -> Plan:
         train, val = faults.get(partial(split, train, spec.val_split, spec.seed)) or (train, None)
     model_name = faults.get(lambda: name_of(spec)) or "model"
     has_val = val is not None or spec.eval_data is not None or spec.val_split > 0
-    callbacks, keep = _callbacks(spec, faults, model_name, has_val)
+    callbacks = assemble(spec, faults)
+    keep = hand_back(spec, callbacks, faults, model_name, has_val)
     for callback in callbacks:
         faults.get(callback.check)
     faults.get(lambda: check_metrics(callbacks, model_name, has_val))
@@ -115,9 +84,7 @@ def check(spec: RunSpec) -> Plan:
                 )
             )
         if val is not None and kind_of(val) != kind:
-            faults.errors.append(
-                SpecError([f"eval_data: holds {kind_of(val)}, but train_data {kind}"])
-            )
+            faults.add(f"eval_data: holds {kind_of(val)}, but train_data {kind}")
     faults.report()
     return Plan(spec, train, val, tuple(callbacks), model_name, loss, kind, keep)
 
@@ -164,54 +131,3 @@ def _name(model: Any) -> str:
     if isinstance(model, nn.Module):
         return type(model).__name__.lower()
     raise SpecError([f"model: {model!r} is neither a name, a folder nor a module"])
-
-
-def _callbacks(
-    spec: RunSpec, faults: Faults, model_name: str, has_val: bool
-) -> tuple[list[Callback], Literal["best", "last"]]:
-    built = [faults.get(partial(build_callback, described)) for described in spec.callbacks]
-    callbacks: list[Callback] = [callback for callback in built if callback is not None]
-    if spec.query_data is not None:
-        options = {name: getattr(spec, name) for name in EVALUATION}
-        callbacks.append(EvaluationCallback(**options, on_bad_row=spec.on_bad_row))
-    stopping = {name: getattr(spec, name) for name in STOPPING}
-    stopping = {name: value for name, value in stopping.items() if value is not None}
-    if stopping and any(isinstance(c, EarlyStopping) for c in callbacks):
-        names = ", ".join(stopping)
-        faults.errors.append(
-            SpecError([f"{names}: there is an EarlyStopping among the callbacks; give them to it"])
-        )
-    elif stopping:
-        callbacks.append(EarlyStopping(**stopping))
-    if not any(isinstance(c, ProgressBar) for c in callbacks):
-        callbacks.append(ProgressBar())
-    evaluations = [c for c in callbacks if isinstance(c, EvaluationCallback)]
-    keepers = [
-        c
-        for c in callbacks
-        if isinstance(c, BestModelCheckpoint) or (isinstance(c, EarlyStopping) and c.restore_best)
-    ]
-    can_judge = bool(evaluations or has_val or keepers)
-    if spec.keep == "best" and not can_judge:
-        faults.errors.append(
-            SpecError(
-                ["keep: best needs something to judge by: query_data, eval_data or val_split"]
-            )
-        )
-    keep: Literal["best", "last"] = spec.keep or ("best" if can_judge else "last")
-    watched = {c.monitor for c in keepers}
-    if keep == "best" and len(watched) > 1:
-        names = ", ".join(str(name or "ndcg_at_k") for name in sorted(watched, key=str))
-        faults.errors.append(
-            SpecError(
-                [
-                    f"keep: several callbacks would hand back the best, by different metrics "
-                    f"({names}); set restore_best=False for all but one"
-                ]
-            )
-        )
-    if keep == "best" and not keepers and can_judge:
-        several = len(evaluations) > 1
-        monitor = f"{evaluations[0].prefix(model_name)}_ndcg_at_k" if several else None
-        callbacks.append(BestModelCheckpoint(monitor))
-    return callbacks, keep

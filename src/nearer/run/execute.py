@@ -5,40 +5,32 @@ import shlex
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 from accelerate.utils import set_seed
 
-from nearer.artifact.manifest import Manifest
-from nearer.artifact.store import kind_of as artifact_kind
-from nearer.artifact.store import save_artifact
 from nearer.callbacks import ProgressBar
-from nearer.encoder.catalog import find_entry
-from nearer.encoder.protocol import Encoder
-from nearer.errors import Interrupted, RunExists, UsageError
+from nearer.errors import Interrupted, RunExists, SpecError, UsageError
 from nearer.loop.fit import fit as run_loop
-from nearer.loop.state import EvaluationPoint, FitResult
 from nearer.run.build import build_batches, build_encoder, build_loss_for, fit_config
 from nearer.run.device import check_device, make_accelerator, resolve_precision
 from nearer.run.door import Plan, check
 from nearer.run.examples import write_examples
+from nearer.run.finish import best_epoch, build_artifact, first, metrics_of, say_how_it_went
 from nearer.run.handle import Run
 from nearer.run.names import draw_name
 from nearer.run.record import (
     RunFolder,
     create,
-    environment,
     find,
     fresh_record,
     now,
-    plain_metrics,
     process,
 )
 from nearer.run.recorder import Recorder
 from nearer.run.signals import SignalWatch
 from nearer.run.spec import RunSpec, parse, runs_folder
-from nearer.run.spec_json import data_facts, spec_to_json
+from nearer.run.spec_json import data_facts, lost, spec_to_json
 
 LOGGER = logging.getLogger("nearer")
 
@@ -108,6 +100,8 @@ def _run(plan: Plan, folder: RunFolder, bar: ProgressBar, watch: SignalWatch) ->
         precision,
         accelerator.device,
     )
+    for note in _notes(plan):
+        LOGGER.warning("%s", note)
     interrupted: Interrupted | None = None
     try:
         result = run_loop(
@@ -124,16 +118,16 @@ def _run(plan: Plan, folder: RunFolder, bar: ProgressBar, watch: SignalWatch) ->
     except Interrupted as error:
         interrupted, result = error, error.result
     seconds = time.monotonic() - began
-    _report(plan, result, seconds)
-    _build_artifact(plan, folder, encoder, result)
+    say_how_it_went(plan, result, seconds)
+    build_artifact(plan, folder, encoder, result)
     write_examples(plan, folder, result)
     folder.update(
         status="interrupted" if interrupted else "finished",
         stop_reason={"kind": result.stop_reason.kind, "detail": result.stop_reason.detail},
         epochs_run=result.epochs_run,
         steps=result.steps,
-        best_epoch=_best_epoch(plan, result),
-        metrics={"before": _metrics(_first(result)), "after": _metrics(result.kept)},
+        best_epoch=best_epoch(plan, result),
+        metrics={"before": metrics_of(first(result)), "after": metrics_of(result.kept)},
         finished=now(),
         seconds=round(time.monotonic() - began, 3),
     )
@@ -145,6 +139,17 @@ def _run(plan: Plan, folder: RunFolder, bar: ProgressBar, watch: SignalWatch) ->
         raise interrupted
     LOGGER.info("Next: nearer evaluate %s --query-data …", folder.artifact)
     return run
+
+
+def _notes(plan: Plan) -> Iterator[str]:
+    """What in the training data does not count, though the run can still be right."""
+    for examples in (plan.train, plan.val):
+        if examples is not None and examples.skipped:
+            yield f"{examples.source}: {examples.skipped:,} rows left out; {examples.reasons[0]}"
+    lone = plan.train.lone_classes
+    if lone:
+        noun = "class has" if lone == 1 else "classes have"
+        yield f"{lone:,} {noun} a single row; there is nothing for it to come nearer to"
 
 
 def again(run: Run) -> str:
@@ -169,6 +174,9 @@ def _spec(options: dict[str, Any]) -> tuple[RunSpec, RunFolder | None]:
             f"{record['process']['host']}; wait for it, or end that process first"
         )
     recorded = record["spec"]
+    faults = lost({name: value for name, value in recorded.items() if name not in options})
+    if faults and record["status"] != "finished":
+        raise SpecError(faults)
     return parse({**recorded, "experiment": folder.path.parent.name, **options}), folder
 
 
@@ -180,88 +188,6 @@ def _create(spec: RunSpec, described: dict[str, Any]) -> RunFolder:
             return create(spec.runs_folder, spec.experiment, draw_name(), described)
         except RunExists:
             continue
-
-
-def _report(plan: Plan, result: FitResult, seconds: float) -> None:
-    """Say how it went, in the manner of the document that asked for this."""
-    LOGGER.info("Done ✨")
-    LOGGER.info("Finetuning took %s", duration(seconds))
-    LOGGER.info("Stopped: %s", result.stop_reason.detail)
-    kept = result.kept
-    if kept is not None and plan.keep == "best":
-        if kept.epoch == 0 and result.steps:
-            LOGGER.info("No epoch beat the model as it came; that is what the artifact holds")
-        else:
-            LOGGER.info("Best epoch: %s of %s", kept.epoch, result.epochs_run)
-    before, after = _metrics(_first(result)), _metrics(kept)
-    for name, was in before.items():
-        if was is not None and after.get(name) is not None:
-            LOGGER.info(
-                "Metric: '%s' before fine-tuning: %.5f after fine-tuning: %.5f",
-                name,
-                was,
-                after[name],
-            )
-
-
-def _build_artifact(plan: Plan, folder: RunFolder, encoder: Encoder, result: FitResult) -> None:
-    LOGGER.info("Building the artifact ...")
-    spec = plan.spec
-    base = base_model(spec.model, encoder.name)
-    if spec.query_model is not None:
-        query, index = encoder.name.split("-to-", 1)
-        base = f"{base_model(spec.query_model, query)} + {base_model(spec.index_model, index)}"
-    module = type(encoder.module)
-    evaluations = plan.evaluations
-    save_artifact(
-        encoder,
-        folder.artifact,
-        Manifest(
-            kind=artifact_kind(encoder),
-            name=encoder.name,
-            base_model=base,
-            dimension=encoder.dimension,
-            precision=encoder.precision,
-            module_class=f"{module.__module__}.{module.__qualname__}",
-            epoch=None if result.kept is None else result.kept.epoch,
-            metrics=_metrics(result.kept),
-            definitions=evaluations[0].definitions if evaluations else "trec",
-            spec=folder.read()["spec"],
-            versions=environment()["versions"],
-        ),
-    )
-
-
-def base_model(model: Any, name: str) -> str:
-    """What a model card names as the base: the hub id where there is one, never a local folder."""
-    if not isinstance(model, str) or Path(model).exists():
-        return name
-    entry = find_entry(model)
-    return model if entry is None else entry.id
-
-
-def _best_epoch(plan: Plan, result: FitResult) -> int | None:
-    return result.kept.epoch if result.kept is not None and plan.keep == "best" else None
-
-
-def _first(result: FitResult) -> EvaluationPoint | None:
-    return result.history[0] if result.history else None
-
-
-def _metrics(point: EvaluationPoint | None) -> dict[str, float | None]:
-    return {} if point is None else plain_metrics(point.metrics)
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words, as the document has them.
-
-    Example:
-        >>> duration(95)
-        '0 days, 0 hours 1 minutes and 35 seconds'
-    """
-    whole = round(seconds)
-    days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
-    return f"{days} days, {hours} hours {minutes} minutes and {whole % 60} seconds"
 
 
 @contextmanager

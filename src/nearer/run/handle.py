@@ -69,7 +69,7 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """One entry for each evaluation point, epoch 0 included: epoch, step, metrics."""
+        """One entry for each evaluation point, epoch 0 included: epoch, step, metrics, seconds."""
         try:
             text = self._folder.metrics.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -129,7 +129,7 @@ class Run:
             "epochs_run": record.get("epochs_run", 0),
             "best_epoch": record.get("best_epoch"),
             "metrics": self.metrics(),
-            "history": self.history,
+            "history": [{k: p[k] for k in ("epoch", "step", "metrics")} for p in self.history],
             "artifact": str(artifact.absolute()) if artifact.is_dir() else None,
             "seconds": record.get("seconds"),
         }

@@ -99,19 +99,24 @@ def create(runs: Path, experiment: str, name: str, spec: dict[str, Any]) -> RunF
     """
     folder = RunFolder(runs / experiment / name)
     try:
-        folder.path.parent.mkdir(parents=True, exist_ok=True)
+        if not folder.path.parent.is_dir():
+            folder.path.parent.mkdir(parents=True)
         folder.path.mkdir()
-    except FileExistsError:
+    except FileExistsError as error:
+        if not folder.path.parent.is_dir():  # a file stands where the runs should go
+            raise _cannot_write(runs, error) from error
         raise RunExists(
             f'run "{name}" exists in experiment "{experiment}" ({folder.path}); '
             "choose another name, or go on with it: resume"
         ) from None
     except OSError as error:
-        raise UsageError(
-            f"cannot write to {runs}: {error.strerror}; choose another runs_dir"
-        ) from error
+        raise _cannot_write(runs, error) from error
     folder.write(fresh_record(experiment, name, spec))
     return folder
+
+
+def _cannot_write(runs: Path, error: OSError) -> UsageError:
+    return UsageError(f"cannot write to {runs}: {error.strerror}; choose another runs_dir")
 
 
 def fresh_record(experiment: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:

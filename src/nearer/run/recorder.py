@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -27,7 +28,8 @@ class Recorder(Callback):
         self.evaluations = list(evaluations)
 
     def on_fit_begin(self, ctx: Context) -> None:
-        """Begin with empty records."""
+        """Begin with empty records; `seconds` of a line counts from here."""
+        self._began = time.monotonic()
         self.folder.metrics.write_text("", encoding="utf-8")
         self.folder.ranks.mkdir(exist_ok=True)
 
@@ -42,7 +44,12 @@ class Recorder(Callback):
                 name = ranks_file(evaluation.prefix(ctx.config.model_name), point)
                 feather.write_feather(table, str(self.folder.ranks / name), compression="zstd")
         line = json.dumps(
-            {"epoch": point.epoch, "step": point.step, "metrics": plain_metrics(point.metrics)}
+            {
+                "epoch": point.epoch,
+                "step": point.step,
+                "metrics": plain_metrics(point.metrics),
+                "seconds": round(time.monotonic() - self._began, 3),
+            }
         )
         with self.folder.metrics.open("a", encoding="utf-8") as file:
             file.write(line + "\n")

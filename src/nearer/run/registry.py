@@ -9,7 +9,8 @@ import nearer.callbacks as shipped
 from nearer.errors import SpecError, UnknownName, did_you_mean
 from nearer.loop.callback import Callback
 from nearer.loop.events import Event
-from nearer.run.spec import EVALUATION, STOPPING
+from nearer.run.faults import EVALUATION
+from nearer.run.spec import STOPPING
 
 
 def callback_names() -> list[str]:
@@ -49,9 +50,14 @@ def build_callback(described: Callback | Mapping[str, Any]) -> Callback:
             ]
         )
     try:
-        return cls(**options)
+        inspect.signature(cls).bind(**options)
     except TypeError as error:
         raise SpecError([f"{cls.__name__}: {error}"]) from error
+    try:
+        return cls(**options)
+    except TypeError as error:
+        given = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        raise SpecError([f"{cls.__name__} cannot be built with {given}: {error}"]) from error
 
 
 def describe_callback(callback: Callback) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from nearer.errors import DataError, SpecError, did_you_mean
+from nearer.errors import DataError, SpecError
+from nearer.run.faults import fault_line, misfits
 from nearer.run.pairs import numbers, pairs, values
 
 Count = Annotated[int, Field(ge=1)]
-EVALUATION = ("query_data", "index_data", "qrels", "limit", "cutoffs", "distance")
 STOPPING = ("monitor", "patience", "min_delta")
 PATHS = ("train_data", "eval_data", "query_data", "index_data", "qrels", "runs_dir")
 MODELS = ("model", "query_model", "index_model")
@@ -120,6 +120,11 @@ class RunSpec(BaseModel):
             raise ValueError("is empty; give a file, a folder or rows")
         return value
 
+    @field_validator("runs_dir", mode="before")
+    @classmethod
+    def _path(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, Path) else value
+
     @field_validator("cutoffs", "matryoshka_dims", mode="before")
     @classmethod
     def _numbers(cls, value: Any) -> Any:
@@ -161,17 +166,20 @@ def runs_folder(given: str | None = None) -> Path:
     return Path(given or os.environ.get("NEARER_RUNS") or "runs").absolute()
 
 
+DESCRIPTIONS = {name: info.description or "" for name, info in RunSpec.model_fields.items()}
+
+
 def parse(options: dict[str, Any]) -> RunSpec:
     """Validate the options of a run.
 
     Raises:
         SpecError: One or more are wrong; all of them are listed, each with the way out.
     """
-    faults = _misfits(options)
+    faults = misfits(options)
     try:
         spec = RunSpec.model_validate(options)
     except ValidationError as error:
-        faults = [_fault(dict(found)) for found in error.errors()] + faults
+        faults = [fault_line(dict(found), DESCRIPTIONS) for found in error.errors()] + faults
     if faults:
         raise SpecError(list(dict.fromkeys(faults)))
     return spec
@@ -204,74 +212,3 @@ def _resolve_paths(table: dict[str, Any], folder: Path) -> None:
         value = table.get(name)
         if isinstance(value, str) and (folder / value).is_dir():
             table[name] = str(folder / value)
-
-
-def _misfits(options: dict[str, Any]) -> list[str]:
-    """Options that are fine one by one but not together."""
-    given = {name for name, value in options.items() if value not in (None, (), [], "")}
-    towers = given & {"query_model", "index_model"}
-    faults = []
-    if "model" not in given and not towers:
-        faults.append("model: missing; a catalog name (see `nearer models`), a hub id or a folder")
-    if "model" in given and towers:
-        faults.append("model: give either model, or query_model and index_model")
-    if len(towers) == 1:
-        faults.append("query_model and index_model go together; one of them is missing")
-    freeze = options.get("freeze")
-    if freeze in ("query", "index") and not towers:
-        faults.append(f'freeze: "{freeze}" is a tower; it needs query_model and index_model')
-    if freeze == "backbone" and "output_dim" not in given:
-        faults.append("freeze: backbone leaves nothing to train; add a head with output_dim")
-    if "eval_data" in given and options.get("val_split"):
-        faults.append("val_split: eval_data is given already; give one of the two")
-    if "query_data" not in given:
-        faults += [
-            f"{name}: needs query_data, the queries to evaluate with"
-            for name in EVALUATION[1:]
-            if name in given
-        ]
-    if options.get("resume") and "name" not in given:
-        faults.append("resume: needs name, the run to go on with")
-    return faults
-
-
-UNIONS = {
-    "evaluate_every": "must be epoch, or a number of steps of at least 1",
-    "freeze": "must be backbone, query, index, or a number of layers",
-}
-WORDS = {
-    "greater_than_equal": "must be at least {ge}",
-    "greater_than": "must be more than {gt}",
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be at most {le}",
-    "literal_error": "must be {expected}",
-    "int_parsing": "must be a whole number",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_parsing": "must be a number",
-    "float_type": "must be a number",
-    "string_type": "must be text",
-    "tuple_type": "must be a list",
-    "dict_type": "must be names with values",
-    "bool_parsing": "must be true or false",
-}
-
-
-def _fault(found: dict[str, Any]) -> str:
-    """What pydantic found, as one line in our words."""
-    place = str(found["loc"][0])
-    kind, limits = found["type"], found.get("ctx", {})
-    if kind == "extra_forbidden":
-        return f"{place}: no such option.{did_you_mean(place, RunSpec.model_fields)}"
-    if kind == "missing":
-        return f"{place}: missing; {_lower(RunSpec.model_fields[place].description or '')}"
-    if kind == "value_error":
-        return f"{place}: {limits['error']}"
-    whole = place in UNIONS
-    value = found["input"]
-    says = UNIONS[place] if whole else WORDS.get(kind, _lower(found["msg"])).format(**limits)
-    return f"{place}: {value!r}; {says}"
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]

@@ -1,5 +1,6 @@
 """What run.json says of the spec and the data: plain values, paths made absolute."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,23 @@ def spec_to_json(spec: RunSpec) -> dict[str, Any]:
     given = {name: getattr(spec, name) for name in sorted(spec.model_fields_set)}
     given.pop("resume", None)
     return {name: _plain(value, name) for name, value in given.items()}
+
+
+def lost(spec: Mapping[str, Any]) -> list[str]:
+    """The options of a recorded spec that were objects, as faults: they must be given again."""
+    return [
+        f"{name}: the run was given an object ({found}), which is not on disk; give it again"
+        for name, value in spec.items()
+        for found in _objects(value)
+    ]
+
+
+def _objects(value: Any) -> Iterator[str]:
+    if isinstance(value, dict) and set(value) == {"object"}:
+        yield str(value["object"])
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _objects(part)
 
 
 def data_facts(plan: Plan) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def test_every_point_has_the_nine_metrics_under_the_models_name():
     for point in result.history:
         ours = {key for key in point.metrics if key != "train_loss"}
         assert ours == {f"letters_{name}" for name in NINE}
-        assert all(0 <= point.metrics[key] <= 1 for key in ours if "dcg_at_k" != key[8:])
+        assert all(0 <= point.metrics[key] <= 1 for key in ours if key[8:] != "dcg_at_k")
 
 
 def test_what_it_declares_is_what_it_returns():

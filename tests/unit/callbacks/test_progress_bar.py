@@ -88,7 +88,8 @@ def test_T44_a_held_out_loss_of_exactly_0_is_shown(live):
 def test_without_held_out_rows_there_is_no_val_loss():
     progress, file = bar(False)
     toy_fit(progress, loss=ListLoss([0.5]), epochs=1)
-    assert [line for line in lines(file) if line.startswith("Train")][0].endswith("• loss: 0.500")
+    (line,) = [line for line in lines(file) if line.startswith("Train")]
+    assert line.endswith("• loss: 0.500")
 
 
 def test_before_the_first_batch_the_loss_is_a_dash():

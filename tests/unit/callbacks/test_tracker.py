@@ -105,7 +105,7 @@ def test_a_package_that_is_not_there_is_named_before_anything_runs(monkeypatch):
     from accelerate import tracking
 
     monkeypatch.setattr(tracking, "get_available_trackers", list)
-    with pytest.raises(SpecError, match="the package of wandb is not installed: pip install wandb"):
+    with pytest.raises(SpecError, match="wandb is not installed; try: pip install wandb"):
         Tracker("wandb").check()
 
 

@@ -58,7 +58,7 @@ def test_producers_may_return_nothing():
 
 @pytest.mark.parametrize("value", ["high", None, [1, 2], torch.ones(2)])
 def test_what_is_no_number_is_refused_by_name(value):
-    with pytest.raises(NearerError, match='metric "a" is .*on_evaluate must return numbers') as e:
+    with pytest.raises(NearerError, match=r'metric "a" is .*on_evaluate must return numbers') as e:
         dispatcher(produce({"a": value})).gather({})
     assert e.value.__notes__ == ["raised by LambdaCallback.on_evaluate at epoch 0, step 0"]
 

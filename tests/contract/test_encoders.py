@@ -1,0 +1,139 @@
+"""What every encoder must do, whatever it is made of."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.tiny import Letters, save_tiny_bert
+from torch import nn
+
+from nearer.artifact.manifest import Manifest
+from nearer.artifact.store import kind_of, load_artifact, save_artifact
+from nearer.encoder.embedding import embed_prepared, encode
+from nearer.encoder.loading import EncoderOptions, load_encoder, load_towers
+from nearer.encoder.protocol import Encoder, Side
+
+TEXTS = ["cheap red shoes", "rain", "the best warm coat for winter and for snow", "a hat", "hat"]
+SIDES: tuple[Side, ...] = ("query", "document")
+
+Make = Callable[[], Encoder]
+
+
+@pytest.fixture(scope="module")
+def other_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_bert(tmp_path_factory.mktemp("other"), seed=1)
+
+
+@pytest.fixture(
+    params=["sentence", "prompts", "head", "frozen", "module", "module-head", "towers", "spaces"]
+)
+def make(request: pytest.FixtureRequest, tiny_bert: Path, other_bert: Path) -> Make:
+    torch.manual_seed(0)
+    sample = "a hat"
+    makers: dict[str, Make] = {
+        "sentence": lambda: load_encoder(tiny_bert),
+        "prompts": lambda: load_encoder(
+            tiny_bert, EncoderOptions(query_prompt="find: ", document_prompt="doc: ", max_length=12)
+        ),
+        "head": lambda: load_encoder(tiny_bert, EncoderOptions(output_dim=8)),
+        "frozen": lambda: load_encoder(tiny_bert, EncoderOptions(freeze="backbone", output_dim=8)),
+        "module": lambda: load_encoder(Letters()),
+        "module-head": lambda: load_encoder(Letters(), EncoderOptions(output_dim=4, sample=sample)),
+        "towers": lambda: load_towers(tiny_bert, other_bert, EncoderOptions()),
+        "spaces": lambda: load_towers(tiny_bert, other_bert, EncoderOptions(output_dim=8)),
+    }
+    return makers[request.param]
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_embeddings_have_the_shape_and_type_that_was_promised(make: Make, side: Side) -> None:
+    encoder = make()
+    if kind_of(encoder) == "module":
+        embed_prepared(encoder, encoder.prepare(TEXTS[:1], side), side)
+    vectors = encode(encoder, TEXTS, side)
+    assert vectors.shape == (len(TEXTS), encoder.dimension)
+    assert vectors.dtype == np.float32
+    assert np.isfinite(vectors).all()
+    assert len(np.unique(vectors, axis=0)) == len(TEXTS)
+    assert encode(encoder, [], side).shape == (0, encoder.dimension)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_in_eval_mode_the_same_gives_the_same(make: Make, side: Side) -> None:
+    encoder = make()
+    encoder.module.eval()
+    prepared = encoder.prepare(TEXTS, side)
+    first = embed_prepared(encoder, prepared, side)
+    second = embed_prepared(encoder, encoder.prepare(TEXTS, side), side)
+    assert torch.equal(first, second)
+    assert encoder.fingerprint(side) == encoder.fingerprint(side)
+
+
+@pytest.mark.parametrize("most", [1, 2, None])
+def test_micro_batches_change_nothing_but_rounding(make: Make, most: int | None) -> None:
+    encoder = make()
+    encoder.module.eval()
+    prepared = encoder.prepare(TEXTS, "query")
+    rows = [
+        encoder.embed(prepared.take(np.array([row])), "query").float() for row in range(len(TEXTS))
+    ]
+    whole = embed_prepared(encoder, prepared, "query", micro_batch=most)
+    torch.testing.assert_close(whole, torch.cat(rows), atol=1e-6, rtol=1e-5)
+
+
+def test_the_gradient_reaches_every_trainable_parameter(make: Make) -> None:
+    encoder = make()
+    encoder.module.train()
+    total = torch.zeros(())
+    for side in SIDES:
+        vectors = embed_prepared(encoder, encoder.prepare(TEXTS, side), side)
+        total = total + (vectors * torch.randn_like(vectors)).sum()
+    total.backward()
+    trainable = {n: p for n, p in encoder.module.named_parameters() if p.requires_grad}
+    assert trainable
+    # BERT has a pooler that mean pooling never asks.
+    without = [n for n, p in trainable.items() if p.grad is None and ".pooler." not in n]
+    assert not without
+    frozen = [p for p in encoder.module.parameters() if not p.requires_grad]
+    assert all(p.grad is None for p in frozen)
+
+
+def test_what_is_saved_and_loaded_gives_identical_embeddings(make: Make, tmp_path: Path) -> None:
+    encoder = make()
+    with torch.no_grad():  # something that only the weights on disk can know
+        for parameter in encoder.module.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.01)
+    encoder.module.eval()
+    before = {
+        side: embed_prepared(encoder, encoder.prepare(TEXTS, side), side).detach().numpy()
+        for side in SIDES
+    }
+    kind = kind_of(encoder)
+    manifest = Manifest(kind, encoder.name, "tiny", encoder.dimension)
+    save_artifact(encoder, tmp_path / "artifact", manifest)
+    empty: nn.Module | None = None
+    prepare = None
+    if kind == "module":
+        empty = Letters()
+        prepare = empty.prepare
+        if isinstance(encoder.module, nn.Sequential):
+            empty = nn.Sequential(empty, nn.Linear(8, 4))
+    loaded = load_artifact(tmp_path / "artifact", empty, prepare)
+    assert (loaded.name, loaded.dimension) == (encoder.name, encoder.dimension)
+    for side in SIDES:
+        np.testing.assert_array_equal(encode(loaded, TEXTS, side), before[side])
+        assert loaded.fingerprint(side).split("|")[1:] == encoder.fingerprint(side).split("|")[1:]
+
+
+def test_saving_and_encoding_leave_modes_as_they_were(make: Make, tmp_path: Path) -> None:
+    encoder = make()
+    embed_prepared(encoder, encoder.prepare(TEXTS, "query"), "query")
+    encoder.module.train()
+    part = next(iter(encoder.module.children()))
+    part.eval()
+    modes = [m.training for m in encoder.module.modules()]
+    encode(encoder, TEXTS, "query")
+    encoder.save(tmp_path)
+    assert [m.training for m in encoder.module.modules()] == modes
