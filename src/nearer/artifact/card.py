@@ -31,7 +31,7 @@ def model_card(manifest: Manifest) -> str:
     if "/" in manifest.base_model and not manifest.base_model.startswith((".", "/", "~")):
         metadata.append(f"base_model: {json.dumps(manifest.base_model)}")
     metadata += ["tags:", "- sentence-transformers", "- nearer", "---"]
-    rows = [f"| {n} | {v:.5f} |" for n, v in manifest.metrics.items() if v is not None]
+    rows = [f"| {_plain(n)} | {v:.5f} |" for n, v in manifest.metrics.items() if v is not None]
     scored = ["| metric | value |", "| --- | --- |", *rows] if rows else ["It was not evaluated."]
     return "\n".join(
         [

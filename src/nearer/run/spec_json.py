@@ -82,10 +82,8 @@ def _plain(value: Any, option: str = "") -> Any:
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         inside = "name" in value  # of a callback: its options have names of their own
         return {key: _plain(v, key if inside else "") for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        rows = value and all(isinstance(row, dict) and "name" not in row for row in value)
-        if not rows:
-            return [_plain(v) for v in value]
+    if isinstance(value, list | tuple) and option not in PATHS:
+        return [_plain(v) for v in value]
     return {"object": f"{type(value).__name__}, {_size(value)}"}
 
 

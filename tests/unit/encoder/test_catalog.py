@@ -58,7 +58,7 @@ def test_what_is_neither_name_folder_nor_id(
 
 
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="holds no model: there is no modules.json or "):
+    with pytest.raises(ModelError, match=r"holds no model: there is no modules\.json or "):
         locate(str(tmp_path))
 
 
@@ -67,7 +67,7 @@ def test_a_folder_without_a_model(tmp_path: Path) -> None:
     [
         ("minilm", "minilm"),
         ("sentence-transformers/all-MiniLM-L6-v2", "minilm"),
-        ("me/model_v1.5", "model-v1.5"),
+        ("me/model_v1.5", "model_v1.5"),
         ("/models/my model@2/", "my-model-2"),
         (".", "model"),
     ],

@@ -1,0 +1,161 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.tiny import Letters
+
+from nearer.artifact.card import model_card
+from nearer.artifact.manifest import (
+    FILENAME,
+    FORMAT,
+    Kind,
+    Manifest,
+    hash_files,
+    read_manifest,
+    verify,
+)
+from nearer.artifact.store import kind_of, load_artifact, save_artifact
+from nearer.encoder.loading import EncoderOptions, load_encoder, load_towers
+from nearer.encoder.module import ModuleEncoder
+from nearer.errors import ArtifactError
+
+MANIFEST = Manifest(
+    kind="sentence-transformers",
+    name="minilm",
+    base_model="sentence-transformers/all-MiniLM-L6-v2",
+    dimension=384,
+    precision="bf16",
+    epoch=3,
+    metrics={"minilm_ndcg_at_k": 0.123456789, "val_loss": None},
+    spec={"model": "minilm", "cutoffs": [1, 10]},
+    versions={"torch": "2"},
+    files={"README.md": "0" * 64},
+)
+
+
+def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
+    whole = replace(MANIFEST, metrics={"é_ndcg": 0.1 + 0.2})
+    (tmp_path / FILENAME).write_text(whole.to_json(), encoding="utf-8")
+    assert read_manifest(tmp_path) == whole
+    assert json.loads(whole.to_json())["format"] == FORMAT
+
+
+def test_every_file_but_the_manifest_is_hashed_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / FILENAME).write_text("not the manifest")
+    (tmp_path / "a").write_bytes(b"")
+    (tmp_path / FILENAME).write_text("{}")
+    hashes = hash_files(tmp_path)
+    assert list(hashes) == ["a", f"b/{FILENAME}"]
+    assert hashes["a"] == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    verify(tmp_path, replace(MANIFEST, files=hashes))
+    (tmp_path / "a").write_bytes(b"1")
+    with pytest.raises(ArtifactError, match=r"a is damaged"):
+        verify(tmp_path, replace(MANIFEST, files=hashes))
+
+
+def test_the_card_says_what_it_is_and_what_it_scored() -> None:
+    card = model_card(MANIFEST)
+    head, _, body = card.removeprefix("---\n").partition("---\n")
+    assert head.splitlines() == [
+        "library_name: sentence-transformers",
+        "pipeline_tag: sentence-similarity",
+        'base_model: "sentence-transformers/all-MiniLM-L6-v2"',
+        "tags:",
+        "- sentence-transformers",
+        "- nearer",
+    ]
+    assert body.startswith("\n# minilm, fine-tuned\n")
+    assert "| minilm\\_ndcg\\_at\\_k | 0.12346 |\n" in body
+    assert "val_loss" not in body
+    assert "embeddings of 384 dimensions, computed in bf16." in body
+    assert "Definitions: trec." in body
+
+
+@pytest.mark.parametrize("base", ["/home/me/model", "./model", "~/model", "minilm"])
+def test_a_model_that_is_not_on_the_hub_is_not_linked(base: str) -> None:
+    assert "base_model:" not in model_card(replace(MANIFEST, base_model=base))
+
+
+def test_names_cannot_become_markup() -> None:
+    sly = "x](http://bad)<script>`|*\n# Heading"
+    manifest = replace(MANIFEST, name=sly, base_model=sly, metrics={sly: 1.0})
+    body = model_card(manifest).partition("\n## Use")[0].partition("---\n\n")[2]
+    assert "<script>" not in body.replace("\\<script\\>", "")
+    assert "](" not in body.replace("\\]\\(", "")
+    assert "\n# Heading" not in body
+    scored = model_card(manifest).partition("## What it scored")[2]
+    assert "\n# Heading" not in scored
+    rows = [line for line in scored.splitlines() if line.startswith("| x")]
+    assert len(rows) == 1
+    assert rows[0].replace("\\|", "").count("|") == 3
+
+
+def test_a_base_model_cannot_break_out_of_the_metadata() -> None:
+    card = model_card(replace(MANIFEST, base_model='a/b"\nlicense: mit\n---'))
+    head = card.removeprefix("---\n").partition("\n---\n")[0]
+    assert "license: mit" not in head.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("sentence-transformers", 'SentenceTransformer("path/to/this/folder")'),
+        ("towers", 'SentenceTransformer("path/to/this/folder/query")'),
+        ("module", 'nearer.load("path/to/this/folder", module=YourModule())'),
+    ],
+)
+def test_the_card_says_how_to_use_it(kind: Kind, says: str) -> None:
+    assert says in model_card(replace(MANIFEST, kind=kind))
+
+
+def test_an_artifact_that_was_not_evaluated_says_so() -> None:
+    assert "It was not evaluated." in model_card(replace(MANIFEST, metrics={}))
+
+
+def test_kinds(tiny_bert: Path) -> None:
+    assert kind_of(load_encoder(tiny_bert)) == "sentence-transformers"
+    assert kind_of(load_towers(tiny_bert, tiny_bert, EncoderOptions())) == "towers"
+    assert kind_of(ModuleEncoder(Letters())) == "module"
+
+
+def test_an_artifact_holds_its_encoder_its_card_and_its_manifest(
+    tiny_bert: Path, tmp_path: Path
+) -> None:
+    encoder = load_encoder(tiny_bert)
+    manifest = replace(MANIFEST, name="tiny", dimension=32)
+    written = save_artifact(encoder, tmp_path / "a", manifest)
+    assert read_manifest(tmp_path / "a") == replace(
+        written, metrics=read_manifest(tmp_path / "a").metrics
+    )
+    on_disk = {
+        p.relative_to(tmp_path / "a").as_posix() for p in (tmp_path / "a").rglob("*") if p.is_file()
+    }
+    assert on_disk == {*written.files, FILENAME}
+    assert {"README.md", "model.safetensors", "modules.json"} <= on_disk
+    assert not [name for name in on_disk if name.endswith((".bin", ".pt", ".pkl"))]
+    loaded = load_artifact(tmp_path / "a")
+    assert (loaded.name, loaded.precision, loaded.dimension) == ("tiny", "bf16", 32)
+
+
+def test_towers_lie_in_query_and_index_and_keep_their_names(
+    tiny_bert: Path, tmp_path: Path
+) -> None:
+    towers = load_towers(tiny_bert, tiny_bert, EncoderOptions())
+    manifest = Manifest("towers", towers.name, "a + b", 32)
+    written = save_artifact(towers, tmp_path / "a", manifest)
+    assert {"query/modules.json", "index/modules.json"} <= set(written.files)
+    loaded = load_artifact(tmp_path / "a")
+    assert loaded.name == "tiny-bert-to-tiny-bert"
+
+
+def test_a_module_needs_an_instance_of_itself(tmp_path: Path) -> None:
+    manifest = Manifest("module", "letters", "letters", 8, module_class="support.tiny.Letters")
+    save_artifact(ModuleEncoder(Letters(), dimension=8), tmp_path / "a", manifest)
+    with pytest.raises(ArtifactError) as caught:
+        load_artifact(tmp_path / "a")
+    assert str(caught.value) == (
+        f"{tmp_path / 'a'} holds the weights of a support.tiny.Letters; give module=…, an instance "
+        "of it"
+    )
