@@ -672,7 +672,7 @@ def test_mistakes_of_other_commands(
         ),
         (
             evaluation(),
-            "1 of 2 query has nothing relevant in the index; they count 0 in every mean",
+            "nothing in the index is relevant to 1 of 2 queries; they count 0 in every mean",
         ),
         (
             evaluation(qrels="q0 0 d0 1\nq1 0 d1 1\nq1 0 gone 1\nq7 0 d1 1\n"),

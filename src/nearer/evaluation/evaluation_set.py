@@ -79,8 +79,9 @@ def build_evaluation_set(
 def _by_labels(query: Collection, index: Collection, own: np.ndarray | None) -> LabelRelevance:
     if query.labels is None or index.labels is None:
         lacking = [side.source for side in (query, index) if side.labels is None]
+        has = "has" if len(dict.fromkeys(lacking)) == 1 else "have"
         raise DataError(
-            f'{" and ".join(dict.fromkeys(lacking))} has no column "label", and there are no '
+            f'{" and ".join(dict.fromkeys(lacking))} {has} no column "label", and there are no '
             "judgments; give qrels, or a label on both sides"
         )
     labels = [*query.labels.cast(pa.string()).chunks, *index.labels.cast(pa.string()).chunks]

@@ -110,6 +110,11 @@ def _judged(query: Collection, index: Collection | None, qrels: Qrels) -> ReadSe
             f"{qrels.source} judges {found.unknown_documents:,} documents that are not in the "
             "index; they do not count"
         )
+    if found.unknown_queries:
+        notes.append(
+            f"{qrels.source} judges {found.unknown_queries:,} queries that are not in "
+            f"{query.source}; they are passed over"
+        )
     return ReadSet(data, (*notes, *_skipped(query, index), *_without(data)))
 
 
@@ -150,11 +155,16 @@ def _skipped(*sides: Collection | None) -> list[str]:
 
 
 def _without(data: EvaluationSet) -> list[str]:
-    without = int((data.relevance.counts == 0).sum())
+    """Say how many queries have nothing to find; refuse a set where none has."""
+    without, queries = int((data.relevance.counts == 0).sum()), len(data.query)
+    if without == queries:
+        raise DataError(
+            f"nothing in {data.searched.source} is relevant to any query of {data.query.source}; "
+            "look at the labels, or at the grades of the judgments (1 or more is relevant)"
+        )
     if not without:
         return []
-    noun = "query has" if without == 1 else "queries have"
     return [
-        f"{without:,} of {len(data.query):,} {noun} nothing relevant in the index; "
+        f"nothing in the index is relevant to {without:,} of {queries:,} queries; "
         "they count 0 in every mean"
     ]

@@ -68,6 +68,8 @@ def check(spec: RunSpec) -> Plan:
     kind = ""
     if train is not None:
         kind = kind_of(train)
+        if len(train) < 2:
+            faults.add(f"train_data: {train.source} has a single row; a step compares two or more")
         if spec.loss == "auto":
             loss = auto_loss(kind)
         if loss is not None:

@@ -140,7 +140,7 @@ def test_notes_are_said_when_the_fit_begins(caplog):
         assert caplog.records == []
         toy_fit(callback, epochs=1)
     assert [record.message for record in caplog.records] == [
-        "2 of 4 queries have nothing relevant in the index; they count 0 in every mean",
+        "nothing in the index is relevant to 2 of 4 queries; they count 0 in every mean",
         "limit is 50, but the index has 10 rows; all are ranked",
     ]
 
