@@ -16,7 +16,14 @@ from nearer.run.build import build_batches, build_encoder, build_loss_for, fit_c
 from nearer.run.device import check_device, make_accelerator, resolve_precision
 from nearer.run.door import Plan, check
 from nearer.run.examples import write_examples
-from nearer.run.finish import best_epoch, build_artifact, first, metrics_of, say_how_it_went
+from nearer.run.finish import (
+    best_epoch,
+    build_artifact,
+    first,
+    metrics_of,
+    next_command,
+    say_how_it_went,
+)
 from nearer.run.handle import Run
 from nearer.run.names import draw_name
 from nearer.run.record import (
@@ -137,7 +144,7 @@ def _run(plan: Plan, folder: RunFolder, bar: ProgressBar, watch: SignalWatch) ->
         LOGGER.info("Start again with: %s", again(run))
         interrupted.run = run
         raise interrupted
-    LOGGER.info("Next: nearer evaluate %s --query-data …", folder.artifact)
+    LOGGER.info("Next: %s", next_command(plan, folder))
     return run
 
 

@@ -1,6 +1,7 @@
 """When the loop has ended: what a run says of it, and the artifact that it leaves."""
 
 import logging
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from nearer.encoder.protocol import Encoder
 from nearer.loop.state import EvaluationPoint, FitResult
 from nearer.run.door import Plan
 from nearer.run.record import RunFolder, environment, plain_metrics
+from nearer.run.spec import RunSpec
 
 LOGGER = logging.getLogger("nearer")
+DEFAULT_LIMIT = RunSpec.model_fields["limit"].default
 
 
 def say_how_it_went(plan: Plan, result: FitResult, seconds: float) -> None:
@@ -65,6 +68,24 @@ def build_artifact(plan: Plan, folder: RunFolder, encoder: Encoder, result: FitR
             versions=environment()["versions"],
         ),
     )
+
+
+def next_command(plan: Plan, folder: RunFolder) -> str:
+    """The command that goes on from here: evaluate the artifact on the same data, if that is files.
+
+    Its figures are those of the run, so that a user can see for himself.
+    """
+    words = ["nearer", "evaluate", str(folder.artifact)]
+    data = plan.evaluations[0] if plan.evaluations else None
+    if data is None or not isinstance(data.query_data, str | Path):
+        return shlex.join(words) + " --query-data …"
+    for name in ("query_data", "index_data", "qrels"):
+        value = getattr(data, name)
+        if isinstance(value, str | Path):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    if data.limit != DEFAULT_LIMIT:
+        words += ["--limit", str(data.limit)]
+    return shlex.join(words)
 
 
 def base_model(model: Any, name: str) -> str:
