@@ -24,8 +24,8 @@ TREC = {
 def measure(arguments: argparse.Namespace) -> list[Row]:
     import numpy as np
     import pytrec_eval
-    from ranx.metrics.dcg import _dcg
     from ranx.metrics.f1 import _f1
+    from ranx.metrics.ndcg import _dcg
 
     import nearer
     from nearer.cli.docstrings import write_demo_data
@@ -62,10 +62,8 @@ def measure(arguments: argparse.Namespace) -> list[Row]:
             numbers = {document: i for i, document in enumerate({*order, *relevant[query]})}
             run = np.array([[numbers[d], ranked[query][d]] for d in order])
             qrel = np.array([[numbers[d], g] for d, g in relevant[query].items()], dtype=float)
-            arguments_of = (
-                (qrel, run, 20, 1, "jarvelin") if ours == "dcg_at_k" else (qrel, run, 20, 1)
-            )
-            total += float(function(*arguments_of))
+            extra = (True,) if ours == "dcg_at_k" else ()  # linear gains, as trec_eval's
+            total += float(function(qrel, run, 20, 1, *extra))
         theirs[ours] = total / len(ids)
     rows = []
     for metric, other in theirs.items():
