@@ -5,10 +5,20 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.tiny import save_tiny_bert
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Embeddings are kept in a folder of the tests, never in the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEARER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("NEARER_CACHE_SIZE", raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")

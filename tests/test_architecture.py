@@ -43,9 +43,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     ),
     "cli": (
         "run",
-        # What it shows: progress, the models there are, the drawing of the loop.
+        # What it shows: progress, the models there are, what is kept, the drawing of the loop.
         "callbacks",
         "encoder.catalog",
+        "encoder.sizes",
+        "encoder.store",
         "loop.events",
         "errors",
     ),

@@ -1,6 +1,7 @@
 """Embedding many items through any Encoder: micro-batches of like length, order restored."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +13,9 @@ from nearer.encoder.protocol import Encoder, Features, Prepared, Side, device_of
 
 TOKEN_BUDGET = 4096
 """Padded tokens embedded at a time; about what fits a processor's cache (docs/benchmarks.md)."""
+
+GPU_BUDGET = 1 << 16
+"""The same without gradients on a GPU."""
 
 CHUNK = 2048
 """Items prepared at a time in `encode`, so that tokens of a large index are never held at once."""
@@ -53,6 +57,7 @@ def embed_prepared(
     side: Side,
     *,
     micro_batch: int | None = None,
+    budget: int = TOKEN_BUDGET,
     advance: Callable[[int], None] = lambda done: None,
 ) -> Tensor:
     """Embed prepared items in micro-batches of like length and put them back in order.
@@ -63,7 +68,7 @@ def embed_prepared(
         Shape (n, dimension), on the encoder's device.
     """
     device = device_of(encoder.module)
-    groups = micro_batches(prepared.lengths, micro_batch)
+    groups = micro_batches(prepared.lengths, micro_batch, budget)
     parts = []
     for group in groups:
         features = to_device(prepared.take(group), device)
@@ -82,14 +87,18 @@ def encode(
     side: Side,
     *,
     advance: Callable[[int], None] = lambda done: None,
+    fresh: Callable[[int], None] = lambda count: None,
 ) -> np.ndarray:
     """Embed items for evaluation or use: in eval mode, no gradients, modes restored after.
+
+    While a chunk is embedded the next one is tokenised (or decoded) on another thread.
 
     Args:
         encoder: Any encoder.
         items: Texts or pictures; an empty sequence gives an array of shape (0, dimension).
         side: "query" or "document": decides the prompt and, of two towers, the tower.
         advance: Called with the number of items done since the last call.
+        fresh: Called with the number of items that went through the encoder: here, all of them.
 
     Returns:
         Shape (n, dimension), float32.
@@ -97,15 +106,36 @@ def encode(
     if not len(items):
         return np.empty((0, encoder.dimension), dtype=np.float32)
     out: np.ndarray | None = None
-    with evaluating(encoder.module):
-        for start in range(0, len(items), CHUNK):
-            prepared = encoder.prepare(items[start : start + CHUNK], side)
-            embedded = embed_prepared(encoder, prepared, side, advance=advance)
+    starts = range(0, len(items), CHUNK)
+    budget = inference_budget(device_of(encoder.module))
+    with evaluating(encoder.module), ThreadPoolExecutor(1, "nearer-prepare") as ahead:
+
+        def prepare(start: int) -> Prepared:
+            return encoder.prepare(items[start : start + CHUNK], side)
+
+        coming = ahead.submit(prepare, 0)
+        for start in starts:
+            prepared = coming.result()
+            if start + CHUNK < len(items):
+                coming = ahead.submit(prepare, start + CHUNK)
+            embedded = embed_prepared(encoder, prepared, side, budget=budget, advance=advance)
             if out is None:
                 out = np.empty((len(items), embedded.shape[1]), dtype=np.float32)
             out[start : start + CHUNK] = embedded.cpu().numpy()
     assert out is not None
+    fresh(len(items))
     return out
+
+
+def inference_budget(device: torch.device) -> int:
+    """Padded tokens that are embedded at a time without gradients.
+
+    On a CPU about what keeps a layer's activations in the processor's cache and gives every thread
+    rows to multiply; measured in docs/benchmarks.md. On a GPU enough to keep it busy.
+    """
+    if device.type != "cpu":
+        return GPU_BUDGET
+    return min(TOKEN_BUDGET, max(1024, 512 * torch.get_num_threads()))
 
 
 @contextmanager

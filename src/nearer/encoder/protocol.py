@@ -70,7 +70,7 @@ class Encoder(Protocol):
         """Write all that is needed to load the encoder again into an empty folder."""
 
     def fingerprint(self, side: Side) -> str:
-        """Name all that shapes an embedding beside the weights: prompt, length, preprocessing."""
+        """Name what shapes an embedding beside weights and code: prompt, length, precision."""
 
     def as_it_came(self) -> "Encoder":
         """The encoder without the head that was newly added to it; itself where none was."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ class SentenceTransformerEncoder:
         self.name = name
         self.precision: Precision = precision
         self.head = head
+        self._one_at_a_time = Lock()  # a tokenizer must not be used by two threads at once
 
     @property
     def dimension(self) -> int:
@@ -59,16 +61,14 @@ class SentenceTransformerEncoder:
         """Tokenise texts, or decode pictures (paths) and preprocess them."""
         items = [_decoded(item) for item in items]
         prompt = self._prompt(side)
-        features: Features = self.model.preprocess(items, prompt=prompt, task=side)
+        features = self._preprocessed(items, prompt, side)
         count = len(items)
         mask = features.get("attention_mask")
         per_row = {k: v for k, v in features.items() if isinstance(v, Tensor) and v.ndim > 0}
         if any(len(value) != count for value in per_row.values()):
             # Some processors pack rows into one tensor that cannot be cut: prepare when taken.
             def take_late(rows: np.ndarray) -> Features:
-                chosen = [items[row] for row in rows]
-                late: Features = self.model.preprocess(chosen, prompt=prompt, task=side)
-                return late
+                return self._preprocessed([items[row] for row in rows], prompt, side)
 
             return Prepared(np.ones(count, dtype=np.int64), take_late)
         if mask is None or mask.ndim != 2:
@@ -109,6 +109,11 @@ class SentenceTransformerEncoder:
             modules=modules, prompts=self.model.prompts, device=str(self.model.device)
         )
         return SentenceTransformerEncoder(bare, self.name, self.precision)
+
+    def _preprocessed(self, items: Sequence[Any], prompt: str | None, side: Side) -> Features:
+        with self._one_at_a_time:
+            features: Features = self.model.preprocess(items, prompt=prompt, task=side)
+        return features
 
     def _prompt(self, side: Side) -> str | None:
         prompts: dict[str, str] = self.model.prompts

@@ -7,8 +7,12 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
+from nearer.encoder.content import KEY_BYTES, content_keys
 from nearer.encoder.protocol import Encoder, Side
 from nearer.errors import DataError, UsageError
+
+PIECE = 1 << 16
+"""Items held as Python strings at a time while they are hashed."""
 
 
 class Encode(Protocol):
@@ -21,8 +25,13 @@ class Encode(Protocol):
         side: Side,
         *,
         advance: Callable[[int], None] = ...,
+        fresh: Callable[[int], None] = ...,
     ) -> np.ndarray:
-        """Embed items: shape (n, dimension), float32, in their order."""
+        """Embed items: shape (n, dimension), float32, in their order.
+
+        `advance` is called with the number of items that are done, `fresh` with the number of
+        those that had to be embedded.
+        """
 
 
 class Distinct:
@@ -40,7 +49,7 @@ class Distinct:
         pictures: Whether the items are paths of pictures.
 
     Attributes:
-        encoded: Items handed to `encode` so far.
+        encoded: Items that had to be embedded so far; the others were found, or equal one that was.
     """
 
     def __init__(
@@ -55,11 +64,9 @@ class Distinct:
     ) -> None:
         self._encoder, self._side, self._encode = encoder, side, encode
         self._advance, self._truncate, self._pictures = advance, truncate_dim, pictures
-        array = pa.concat_arrays(items.chunks) if items.num_chunks else pa.array([], pa.string())
-        coded = array.cast(pa.large_string()).dictionary_encode()
-        self._items = coded.dictionary  # in order of their first row
-        self._codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-        self._last = np.zeros(len(self._items), dtype=np.int64)
+        self._items = items
+        self._codes = _codes(items)
+        self._last = np.zeros(int(self._codes.max(initial=-1)) + 1, dtype=np.int64)
         self._last[self._codes] = np.arange(len(self._codes))
         self.encoded = 0
 
@@ -81,10 +88,11 @@ class Distinct:
         """Embed `step` rows at a time: `(first row, embeddings)` in order."""
         held_codes = np.zeros(0, dtype=np.int64)
         held: np.ndarray | None = None
+        first = 0
         for start in range(0, len(self), step):
             codes = self._codes[start : start + step]
-            first, end = self.encoded, max(self.encoded, int(codes.max()) + 1)
-            fresh = self._embed(first, end, len(codes))
+            end = max(first, int(codes.max()) + 1)
+            fresh = self._embed(start, codes, first)
             if held is None:
                 held = fresh[:0]
             old = codes < first
@@ -95,15 +103,21 @@ class Distinct:
             still = self._last[held_codes] >= start + len(codes)
             held = np.concatenate([held[still], fresh[later]])
             held_codes = np.concatenate([held_codes[still], np.arange(first, end)[later]])
+            first = end
             yield start, rows
 
-    def _embed(self, first: int, end: int, rows: int) -> np.ndarray:
-        items: list[Any] = self._items[first:end].to_pylist()
+    def _embed(self, start: int, codes: np.ndarray, first: int) -> np.ndarray:
+        """Embed the items of a block that stand there for the first time, in order."""
+        new, where = np.unique(codes, return_index=True)
+        where = where[new >= first]
+        block = self._items.slice(start, len(codes))
+        items: list[Any] = block.take(pa.array(where)).to_pylist()
         if self._pictures:  # a picture is a path, not a text: its type tells the encoder
             items = [Path(item) for item in items]
-        embedded = self._encode(self._encoder, items, self._side, advance=self._advance)
-        self.encoded = end
-        self._advance(rows - len(items))  # rows that equal one that is done
+        embedded = self._encode(
+            self._encoder, items, self._side, advance=self._advance, fresh=self._count
+        )
+        self._advance(len(codes) - len(items))  # rows that equal one that is done
         width = embedded.shape[1]
         if embedded.shape[0] != len(items):
             raise UsageError(f"encode gave {embedded.shape[0]} embeddings for {len(items)} items")
@@ -112,3 +126,24 @@ class Distinct:
                 f"truncate_dim is {self._truncate}, and an embedding has {width} dimensions"
             )
         return np.asarray(embedded[:, : self._truncate], dtype=np.float32)
+
+    def _count(self, items: int) -> None:
+        self.encoded += items
+
+
+def _codes(items: pa.ChunkedArray) -> np.ndarray:
+    """A number for each row, equal for equal items, in order of their first row.
+
+    Made from hashes, a chunk at a time: the items themselves may be mapped from a file.
+    """
+    keys = [content_keys(chunk.to_pylist()) for part in items.chunks for chunk in _pieces(part)]
+    whole = np.concatenate(keys) if keys else np.zeros((0, KEY_BYTES), dtype=np.uint8)
+    data = [None, pa.py_buffer(whole.data)]
+    array = pa.FixedSizeBinaryArray.from_buffers(pa.binary(KEY_BYTES), len(whole), data)
+    codes = array.dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    return np.asarray(codes, dtype=np.int64)
+
+
+def _pieces(array: pa.Array) -> Iterator[pa.Array]:
+    for low in range(0, len(array), PIECE):
+        yield array.slice(low, PIECE)

@@ -11,6 +11,7 @@ from accelerate.utils import set_seed
 from nearer.data.batch import Batch, BatchSource
 from nearer.encoder.embedding import evaluating
 from nearer.encoder.protocol import Encoder, Track, untracked
+from nearer.encoder.sharing import SharedEmbeddings
 from nearer.errors import Interrupted, NonFiniteLoss
 from nearer.loop.callback import Callback
 from nearer.loop.context import LoopState
@@ -32,6 +33,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     val: BatchSource | None = None,
     accelerator: Accelerator | None = None,
+    encode: SharedEmbeddings | None = None,
     track: Track = untracked,
     signal: Callable[[], str | None] = lambda: None,
 ) -> FitResult:
@@ -47,6 +49,7 @@ def fit(
         callbacks: Who listens, in any order.
         val: Held-out rows for `val_loss`, the same batches at every pass.
         accelerator: Places model and batches; None: one process, the best device there is.
+        encode: How callbacks embed items (`ctx.encode`); None: with a memory, but no store.
         track: Shows progress of long things.
         signal: Asked after every step and whenever an evaluation advances: the name of a signal
             that has come, or None.
@@ -68,6 +71,7 @@ def fit(
         declared=check_metrics(callbacks, config.model_name, val is not None),
         track=track,
         signal=signal,
+        shared=encode or SharedEmbeddings(),
     )
     events = Dispatcher(callbacks, state)
     trainer = _Trainer(encoder, loss, train, config, accelerator or Accelerator())

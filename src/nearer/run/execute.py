@@ -10,6 +10,8 @@ from typing import Any
 from accelerate.utils import set_seed
 
 from nearer.callbacks import ProgressBar
+from nearer.encoder.sharing import SharedEmbeddings
+from nearer.encoder.store import default_store
 from nearer.errors import Interrupted, RunExists, SpecError, UsageError
 from nearer.loop.fit import fit as run_loop
 from nearer.run.build import build_batches, build_encoder, build_loss_for, fit_config
@@ -58,6 +60,7 @@ def execute(options: dict[str, Any]) -> Run:
             LOGGER.info("Run %s is finished; this is its result", spec.name)
         return Run(earlier.path)
     check_device(spec.device)
+    encode = SharedEmbeddings(default_store())
     plan = check(spec)
     described = spec_to_json(spec)
     if earlier is None:
@@ -71,7 +74,7 @@ def execute(options: dict[str, Any]) -> Run:
         stack.enter_context(bar)
         watch = stack.enter_context(SignalWatch())
         try:
-            return _run(plan, folder, bar, watch)
+            return _run(plan, folder, bar, watch, encode)
         except Interrupted:
             raise
         except BaseException as error:
@@ -86,7 +89,9 @@ def execute(options: dict[str, Any]) -> Run:
             raise
 
 
-def _run(plan: Plan, folder: RunFolder, bar: ProgressBar, watch: SignalWatch) -> Run:
+def _run(
+    plan: Plan, folder: RunFolder, bar: ProgressBar, watch: SignalWatch, encode: SharedEmbeddings
+) -> Run:
     began = time.monotonic()
     spec = plan.spec
     folder.update(status="running", started=now(), process=process(), data=data_facts(plan))
@@ -119,6 +124,7 @@ def _run(plan: Plan, folder: RunFolder, bar: ProgressBar, watch: SignalWatch) ->
             callbacks=[*plan.callbacks, Recorder(folder, plan.evaluations)],
             val=val,
             accelerator=accelerator,
+            encode=encode,
             track=bar.track,
             signal=watch,
         )

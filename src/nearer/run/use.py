@@ -11,9 +11,10 @@ import numpy as np
 from nearer.artifact.manifest import FILENAME
 from nearer.artifact.store import load_artifact
 from nearer.data.evaluation_sets import read_collection
-from nearer.encoder.embedding import encode
 from nearer.encoder.loading import load_encoder
 from nearer.encoder.protocol import Encoder, Side, untracked
+from nearer.encoder.sharing import SharedEmbeddings
+from nearer.encoder.store import default_store
 from nearer.evaluation.evaluator import evaluate
 from nearer.evaluation.reading import read_evaluation_set
 from nearer.evaluation.result import EvaluationResult
@@ -58,7 +59,8 @@ def evaluate_model(
         LOGGER.warning("%s", note)
     data = read.data
     encoder = open_encoder(model, device)
-    result = evaluate(encoder, data, track=track or untracked, **options)
+    shared = SharedEmbeddings(default_store())
+    result = evaluate(encoder, data, encode=shared, track=track or untracked, **options)
     if trec_run is not None:
         write_trec_run(trec_run, data.query.ids, data.searched.ids, result.rows, result.scores)
     prefix = name or encoder.name
@@ -76,4 +78,4 @@ def encode_data(model: Any, data: Any, side: Side, device: str, track: Any = Non
         items = [Path(item) for item in items] if collection.modality == "image" else items
     encoder = open_encoder(model, device)
     with (track or untracked)("Embedding", len(items)) as advance:
-        return encode(encoder, items, side, advance=advance)
+        return SharedEmbeddings(default_store())(encoder, items, side, advance=advance)

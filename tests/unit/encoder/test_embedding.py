@@ -130,3 +130,29 @@ def test_a_module_may_take_several_inputs() -> None:
 
     encoder = ModuleEncoder(Two(), prepare, dimension=2)  # type: ignore[arg-type]
     assert encode(encoder, ["a", "bb"], "query").tolist() == [[1, 97], [2, 98]]
+
+
+def test_chunks_are_prepared_ahead_and_come_in_order(tiny_bert: Path, monkeypatch) -> None:
+    encoder = load_encoder(str(tiny_bert))
+    texts = [f"shoes {i} {'rain ' * (i % 7)}" for i in range(23)]
+    whole = encode(encoder, texts, "query")
+    monkeypatch.setattr("nearer.encoder.embedding.CHUNK", 5)
+    done: list[int] = []
+    fresh: list[int] = []
+    rows = encode(encoder, texts, "query", advance=done.append, fresh=fresh.append)
+    np.testing.assert_allclose(rows, whole, atol=1e-6)
+    assert sum(done) == sum(fresh) == 23
+
+
+def test_an_item_that_cannot_be_prepared_fails_where_it_stands(monkeypatch) -> None:
+    class Picky(Letters):
+        def prepare(self, texts):
+            if "bad" in texts:
+                raise ValueError("cannot prepare bad")
+            return super().prepare(texts)
+
+    monkeypatch.setattr("nearer.encoder.embedding.CHUNK", 2)
+    done: list[int] = []
+    with pytest.raises(ValueError, match="cannot prepare bad"):
+        encode(ModuleEncoder(Picky()), ["a", "b", "c", "bad"], "query", advance=done.append)
+    assert sum(done) == 2

@@ -36,10 +36,19 @@ class Fake:
         self.dimension = dimension
         self.seen: list[tuple[str, str]] = []
 
-    def __call__(self, encoder, items, side, *, advance: Callable[[int], None] = lambda n: None):
+    def __call__(
+        self,
+        encoder,
+        items,
+        side,
+        *,
+        advance: Callable[[int], None] = lambda n: None,
+        fresh: Callable[[int], None] = lambda n: None,
+    ):
         assert encoder is None
         self.seen += [(side, item) for item in items]
         advance(len(items))
+        fresh(len(items))
         rows = [self.vector(i.split("/")[0]) + 0.3 * self.vector(i) for i in items]
         return np.array(rows, dtype=np.float32).reshape(len(items), self.dimension)
 
@@ -198,7 +207,7 @@ def test_what_an_evaluation_set_refuses() -> None:
 
 
 def test_two_towers_of_different_dimensions() -> None:
-    def encode(encoder, items, side, *, advance=lambda n: None):
+    def encode(encoder, items, side, **progress):
         return np.ones((len(items), 2 if side == "query" else 3), dtype=np.float32)
 
     data = build_evaluation_set(collection(["a"], ["l"]), collection(["b"], ["l"]))
