@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nearer.loop.metrics import MetricInfo
     from nearer.losses.protocol import Loss
     from nearer.run.api import encode, evaluate, fit, get_run, list_runs, load
+    from nearer.run.compare import compare
     from nearer.run.handle import Run
 
 _HOME = {
@@ -40,6 +41,7 @@ _HOME = {
     "ProgressBar": "nearer.callbacks",
     "Run": "nearer.run.handle",
     "Tracker": "nearer.callbacks",
+    "compare": "nearer.run.compare",
     "encode": "nearer.run.api",
     "evaluate": "nearer.run.api",
     "fit": "nearer.run.api",
@@ -64,6 +66,7 @@ __all__ = [
     "ProgressBar",
     "Run",
     "Tracker",
+    "compare",
     "encode",
     "evaluate",
     "fit",

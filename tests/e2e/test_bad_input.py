@@ -39,8 +39,9 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: object, **kwargs: object) -> None:
         pytest.fail("a model was loaded")
 
-    monkeypatch.setattr("nearer.encoder.loading.load_sentence_transformer", refuse)
+    # In this order: the second one is imported here, and must not get to know the first refusal.
     monkeypatch.setattr("nearer.artifact.store.load_sentence_transformer", refuse)
+    monkeypatch.setattr("nearer.encoder.loading.load_sentence_transformer", refuse)
 
 
 def assert_refused(ran: Ran, says: str, bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -193,6 +194,55 @@ def test_encode(bench: Bench) -> None:
     np.testing.assert_allclose(vectors, alone, atol=1e-6)
     np.testing.assert_array_equal(vectors, nearer.encode(str(bench.model), TEXTS, side="query"))
     assert sorted(p.name for p in bench.folder.glob("*out*")) == ["out.npy"]
+
+
+def test_evaluating_embeddings_gives_the_figures_of_their_model(bench: Bench) -> None:
+    data = {name: bench.files[name] for name in ("query_data", "index_data", "qrels")}
+    for name, side in (("query_data", "query"), ("index_data", "document")):
+        written = ("-o", f"{side}.npy", "--side", side)
+        assert bench.run("encode", bench.model, data[name], *written).code == 0
+    asked = {**data, "limit": 10, "trec_run": bench.folder / "run.txt"}
+    files = "query.npy,document.npy"
+    given = bench.json("evaluate", "--embeddings", files, "--name", "it", *flags(asked))
+    told = (bench.folder / "run.txt").read_text()
+    model = bench.evaluate_json(bench.model, name="it", memory_budget="64MiB")
+    assert given["metrics"] == pytest.approx(model["metrics"])
+    assert (given["queries"], given["index"]) == (model["queries"], model["index"])
+    assert len(told.splitlines()) == 10 * given["queries"]
+
+    sampled = bench.json("evaluate", "--embeddings", files, "--query-sample-size=4", *flags(asked))
+    assert sampled["queries"] == 4
+    assert "embeddings_ndcg_at_k" in sampled["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "model, embeddings: neither is given; give a model"),
+        (("minilm", "--embeddings", "a.npy,b.npy"), "model, embeddings: both are given"),
+        (("--embeddings", "a.npy,b.npy,c.npy"), "embeddings: 3 things"),
+        (("--embeddings", "a.npy,b.npy"), "a.npy: no such file"),
+        (("minilm", "--memory-budget", "much"), "memory_budget is 'much'; give a number of bytes"),
+        (("minilm", "--query-sample-size", "0"), "query_sample_size: 0; must be at least 1"),
+    ],
+)
+def test_what_evaluate_refuses(bench: Bench, words: tuple[str, ...], says: str) -> None:
+    data = {name: bench.files[name] for name in ("query_data", "index_data", "qrels")}
+    ran = bench.run("evaluate", *words, *flags(data))
+    assert (ran.code, ran.out) == (2, "")
+    assert says in ran.err
+
+
+def test_options_of_the_evaluation_reach_the_run(bench: Bench) -> None:
+    result = bench.fit_json(query_sample_size=5, memory_budget="32MiB", name="mine", epochs=1)
+    log = (bench.runs / "default/mine/log.txt").read_text()
+    assert "5 of 15 queries ask, drawn with seed 42" in log
+    assert "rows to encode, " in log
+    command = re.search(r"Next: nearer (evaluate .*)", log)
+    assert command is not None
+    assert "--limit 10 --query-sample-size 5" in command[1]
+    again = bench.json(*command[1].split())
+    assert retrieval(again["metrics"]) == retrieval(result["metrics"]["after"])
 
 
 def test_models(bench: Bench) -> None:

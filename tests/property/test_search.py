@@ -4,55 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from property.vectors import DISTANCES, KINDS, brute_force, embeddings, same
 
-from nearer.evaluation import search as module
+from nearer.evaluation import matching, on_device
 from nearer.evaluation.search import Neighbours, merge, search
 
-DISTANCES = ["cosine", "dot", "euclidean"]
 BUDGETS = [1 << 30, 1 << 18, 1 << 14]
-
-
-def brute_force(queries, index, depth, distance, exclude=None):
-    """One query at a time in float64; the order by score, then row."""
-    q64, x64 = queries.astype(np.float64), index.astype(np.float64)
-    rows = np.full((len(queries), depth), -1)
-    scores = np.full((len(queries), depth), -np.inf)
-    for i, q in enumerate(q64):
-        if distance == "euclidean":
-            score = -np.sqrt(((x64 - q) ** 2).sum(axis=1))
-        else:
-            score = (x64 * q).sum(axis=1)
-        if distance == "cosine":
-            lengths = np.sqrt((q * q).sum() * (x64 * x64).sum(axis=1))
-            score = np.divide(score, lengths, out=np.zeros(len(x64)), where=lengths > 0)
-        order = np.lexsort((np.arange(len(x64)), -score))
-        if exclude is not None:
-            order = order[order != exclude[i]]
-        order = order[:depth]
-        rows[i, : len(order)], scores[i, : len(order)] = order, score[order]
-    return rows, scores
-
-
-def embeddings(kind: str, rng: np.random.Generator, rows: int, dimension: int) -> np.ndarray:
-    x = rng.standard_normal((rows, dimension))
-    if kind == "unit":
-        x /= np.linalg.norm(x, axis=1, keepdims=True)
-    elif kind == "ties":
-        x = np.round(x)
-    elif kind == "collapsed":
-        x[:] = x[:1]
-    elif kind == "nearly collapsed":
-        x = x[:1] + 1e-7 * x
-    elif kind == "clusters":
-        x = x[rng.integers(0, 3, rows) % rows] + 1e-4 * x
-    elif kind == "extreme":
-        x *= 10.0 ** rng.integers(-35, 35, (rows, 1))
-    elif kind == "zeros":
-        x[rng.random(rows) < 0.5] = 0
-    return x.astype(np.float32)
-
-
-KINDS = [*"plain unit ties collapsed clusters extreme zeros".split(), "nearly collapsed"]
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
@@ -79,19 +36,16 @@ def test_search_equals_brute_force(
     step = int(rng.integers(1, rows + 1))
     blocks = ((start, x[start : start + step]) for start in range(0, rows, step))
     same(search(q, blocks, depth, distance, exclude, BUDGETS[1]), expected)
-
-
-def same(found: Neighbours, expected: tuple[np.ndarray, np.ndarray]) -> None:
-    np.testing.assert_array_equal(found.rows, expected[0])
-    np.testing.assert_array_equal(found.scores, expected[1])
+    for budget in BUDGETS:  # torch's own products, on its CPU
+        same(search(q, x, depth, distance, exclude, budget, device="cpu"), expected)
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
 @pytest.mark.parametrize("beyond", [-1, 0, 1])
 def test_sizes_around_the_edges_of_batches_and_blocks(distance, beyond) -> None:
     rng = np.random.default_rng(beyond + 1)
-    x = embeddings("clusters", rng, 2 * module.WIDTH + beyond, 16)
-    q = embeddings("plain", rng, module.BATCH + beyond, 16)
+    x = embeddings("clusters", rng, 2 * matching.WIDTH + beyond, 16)
+    q = embeddings("plain", rng, matching.BATCH + beyond, 16)
     found = search(q, x, 3, distance)
     some = rng.choice(len(q), 40, replace=False)
     some[0] = len(q) - 1
@@ -99,17 +53,30 @@ def test_sizes_around_the_edges_of_batches_and_blocks(distance, beyond) -> None:
     same(Neighbours(found.rows[some], found.scores[some]), expected)
 
 
-@given(kind=st.sampled_from(KINDS), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
-def test_permuting_the_index_permutes_the_answer(kind, seed) -> None:
-    rng = np.random.default_rng(seed)
-    x, q = embeddings(kind, rng, 200, 24), embeddings("plain", rng, 5, 24)
-    new = rng.permutation(200)
-    found, moved = search(q, x, 200), search(q, x[new], 200)
-    np.testing.assert_array_equal(found.scores, moved.scores)
-    for i in range(5):
-        score = dict(zip(found.rows[i].tolist(), found.scores[i], strict=True))
-        assert [score[row] for row in new[moved.rows[i]].tolist()] == moved.scores[i].tolist()
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_threads_change_nothing(kind, distance, threads, monkeypatch) -> None:
+    rng = np.random.default_rng(threads)
+    x, q = embeddings(kind, rng, 400, 24), embeddings(kind, rng, 45, 24)
+    exclude = rng.integers(-1, 400, 45)
+    expected = search(q, x, 10, distance, exclude)
+    monkeypatch.setattr(matching, "_threads", lambda: threads)
+    monkeypatch.setattr(matching, "FEWEST", 4)
+    found = search(q, x, 10, distance, exclude, memory_budget=threads * matching.LEAST)
+    same(found, (expected.rows, expected.scores))
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_and_tiles_of_a_device_change_nothing(kind, distance, monkeypatch) -> None:
+    rng = np.random.default_rng(5)
+    x, q = embeddings(kind, rng, 333, 24), embeddings(kind, rng, 45, 24)
+    exclude = rng.integers(-1, 333, 45)
+    monkeypatch.setattr(on_device, "BATCH", 20)
+    monkeypatch.setattr(on_device, "WIDTH", 50)
+    found = search(q, x, 10, distance, exclude, device="cpu")
+    same(found, brute_force(q, x, 10, distance, exclude))
 
 
 @given(parts=st.integers(1, 5), depth=st.integers(1, 30), seed=st.integers(0, 2**32 - 1))

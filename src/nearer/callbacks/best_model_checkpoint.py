@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nearer.callbacks.monitor import Monitor, Rule
-from nearer.callbacks.watching import BestWeights, Mode, find, monitored
+from nearer.callbacks.watching import BestWeights, Mode, find, monitored, value_here
 from nearer.errors import Interrupted, SpecError
 from nearer.loop.callback import Callback
 from nearer.loop.context import Context
@@ -51,10 +51,9 @@ class BestModelCheckpoint(Callback):
 
     def on_metrics(self, ctx: Context) -> None:
         """Keep the weights if this point is the best so far."""
-        point = ctx.point
-        if point is None or self._key not in point.metrics or not point.candidate:
-            return
-        if self._monitor.observe(point.metrics[self._key], point.epoch).best:
+        self._best.complete(ctx)
+        value = value_here(self._key, ctx)
+        if value is not None and self._monitor.observe(value, ctx.epoch).best:
             self._best.keep(ctx)
 
     def on_fit_end(self, ctx: Context) -> None:

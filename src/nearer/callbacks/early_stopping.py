@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nearer.callbacks.monitor import Monitor, Rule
-from nearer.callbacks.watching import BestWeights, Mode, find, monitored
+from nearer.callbacks.watching import BestWeights, Mode, find, monitored, value_here
 from nearer.errors import Interrupted, SpecError
 from nearer.loop.callback import Callback
 from nearer.loop.context import Context
@@ -99,11 +99,11 @@ class EarlyStopping(Callback):
 
     def on_metrics(self, ctx: Context) -> None:
         """Judge this point's value; keep the weights if it is the best, stop if it is time."""
-        point = ctx.point
-        if point is None or self._key not in point.metrics or not point.candidate:
+        self._best.complete(ctx)
+        value = value_here(self._key, ctx)
+        if value is None:
             return
-        value = point.metrics[self._key]
-        verdict = self._monitor.observe(value, point.epoch)
+        verdict = self._monitor.observe(value, ctx.epoch)
         if verdict.best and self.restore_best:
             self._best.keep(ctx)
         if verdict.stop:

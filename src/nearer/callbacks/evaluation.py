@@ -4,6 +4,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from nearer.callbacks.cost import Cost
+from nearer.errors import SpecError, UsageError
+from nearer.evaluation.budget import memory_bytes
 from nearer.evaluation.distances import Distance
 from nearer.evaluation.evaluator import EvaluationSet, evaluate
 from nearer.evaluation.metrics import metric_keys
@@ -36,8 +39,17 @@ class EvaluationCallback(Callback):
         truncate_dim: Evaluate only the first dimensions (Matryoshka).
         columns: Our column names to yours, for all files.
         on_bad_row: "error", or "skip" to leave out rows that cannot be used.
+        query_sample_size: How many queries ask, drawn once for all epochs; default all. The index
+            stays whole, also where it is the queries.
+        sample_seed: The same seed draws the same queries, whatever the seed of the run.
+        every: Evaluate at every n-th evaluation point only; always at the first and the last one.
+        memory_budget: What the search may take beside the queries' embeddings: "1GiB", "512MB",
+            "2g", or a number of bytes.
+        gather_examples: Whether the run keeps results of some queries, before and after.
+        num_example_queries: Of how many queries.
 
     Raises:
+        SpecError: An argument is out of range; all of them are listed.
         DataError: A file cannot be used; before any model is loaded.
 
     Example:
@@ -59,6 +71,12 @@ class EvaluationCallback(Callback):
         truncate_dim: int | None = None,
         columns: Mapping[str, str] | None = None,
         on_bad_row: Literal["error", "skip"] = "error",
+        query_sample_size: int | None = None,
+        sample_seed: int = 42,
+        every: int = 1,
+        memory_budget: int | str = "1GiB",
+        gather_examples: bool = True,
+        num_example_queries: int = 5,
     ) -> None:
         self.query_data = query_data
         self.index_data = index_data
@@ -71,9 +89,33 @@ class EvaluationCallback(Callback):
         self.truncate_dim = truncate_dim
         self.columns = columns
         self.on_bad_row = on_bad_row
+        self.query_sample_size = query_sample_size
+        self.sample_seed = sample_seed
+        self.every = every
+        self.memory_budget = memory_budget
+        self.gather_examples = gather_examples
+        self.num_example_queries = num_example_queries
         self.evaluation_set: EvaluationSet | None = None
         self._notes: tuple[str, ...] = ()
         self.result: EvaluationResult | None = None
+        self._budget = self._checked()
+
+    def _checked(self) -> int:
+        """Look at the arguments that are ours alone; the memory budget in bytes."""
+        faults, budget = [], 0
+        least = {"query_sample_size": 1, "sample_seed": 0, "every": 1, "num_example_queries": 1}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < low):
+                says = f"must be a whole number, at least {low}"
+                faults.append(f"EvaluationCallback.{name}: {value!r}; {says}")
+        try:
+            budget = memory_bytes(self.memory_budget, "EvaluationCallback.memory_budget")
+        except UsageError as error:
+            faults.append(str(error))
+        if faults:
+            raise SpecError(faults)
+        return budget
 
     def check(self) -> None:
         """Read the data; every fault shows here, before any model is loaded."""
@@ -84,6 +126,8 @@ class EvaluationCallback(Callback):
             self.qrels,
             columns=self.columns,
             on_bad_row=self.on_bad_row,
+            query_sample_size=self.query_sample_size,
+            sample_seed=self.sample_seed,
         )
         self.evaluation_set, self._notes = read.data, read.notes
 
@@ -103,6 +147,7 @@ class EvaluationCallback(Callback):
         if self.evaluation_set is None:
             self.check()
         assert self.evaluation_set is not None
+        self._cost = Cost()
         for note in self._notes:
             LOGGER.warning("%s", note)
         size = len(self.evaluation_set.searched)
@@ -111,9 +156,24 @@ class EvaluationCallback(Callback):
                 "limit is %s, but the index has %s rows; all are ranked", self.limit, size
             )
 
-    def on_evaluate(self, ctx: Context) -> Mapping[str, float]:
-        """Evaluate the encoder; the whole result stays in `result`."""
+    def on_train_batch_begin(self, ctx: Context) -> None:
+        """Time the first batches, to tell what share of the time an evaluation takes."""
+        self._cost.begin_batch()
+
+    def on_train_batch_end(self, ctx: Context) -> None:
+        """Say what an evaluation costs, once that is known."""
+        self._cost.end_batch()
+        self._say_cost(ctx)
+
+    def on_evaluate(self, ctx: Context) -> Mapping[str, float] | None:
+        """Evaluate the encoder; the whole result stays in `result`, None where it is not our turn.
+
+        Points are counted over the whole fit; the first and the last one are always ours.
+        """
         assert self.evaluation_set is not None
+        self.result = None
+        if len(ctx.history) % self.every and not ctx.is_last:
+            return None
         self.result = evaluate(
             ctx.encoder,
             self.evaluation_set,
@@ -124,6 +184,15 @@ class EvaluationCallback(Callback):
             truncate_dim=self.truncate_dim,
             encode=ctx.encode,
             track=ctx.track,
+            memory_budget=self._budget,
         )
+        self._cost.take(self.result, trained=ctx.step > 0)
+        self._say_cost(ctx)
         prefix = self.prefix(ctx.config.model_name)
         return {f"{prefix}_{bare}": value for bare, value in self.result.metrics.items()}
+
+    def _say_cost(self, ctx: Context) -> None:
+        name, config = self.prefix(ctx.config.model_name), ctx.config
+        line = self._cost.line(name, self.every, config.evaluate_every, ctx.batches)
+        if line is not None:
+            LOGGER.info("%s", line)

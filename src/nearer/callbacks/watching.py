@@ -27,6 +27,16 @@ def find(monitor: str | None, mode: Mode, ctx: Context, watcher: str) -> tuple[s
     return metric.key, metric.direction if mode == "auto" else mode
 
 
+def value_here(key: str, ctx: Context) -> float | None:
+    """The value at this point; None where it was not measured or the point cannot be kept.
+
+    An evaluation need not run at every point. One at which the metric is missing is passed over:
+    it is never the best, and patience does not count it.
+    """
+    point = ctx.point
+    return point.metrics.get(key) if point is not None and point.candidate else None
+
+
 class BestWeights:
     """The weights of the best evaluation point, kept in memory until the fit ends."""
 
@@ -37,6 +47,11 @@ class BestWeights:
     def keep(self, ctx: Context) -> None:
         """Keep the weights of the last evaluation point in place of those kept before."""
         self.point, self._weights = ctx.point, ctx.weights()
+
+    def complete(self, ctx: Context) -> None:
+        """Take the point anew where more has been reported of the weights that are kept."""
+        if self.point is not None and ctx.point is not None and self.point.step == ctx.point.step:
+            self.point = ctx.point
 
     def restore(self, ctx: Context) -> None:
         """Put the kept weights back, unless the user wants the last ones; then let them go."""

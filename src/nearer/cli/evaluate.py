@@ -8,16 +8,18 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from nearer.cli.output import Faults, print_table
+from nearer.run.faults import too_small
 from nearer.run.pairs import numbers, pairs
 
 
 def evaluate(
-    model: str,
+    model: str | None = None,
     /,
     *,
     query_data: str,
     index_data: str | None = None,
     qrels: str | None = None,
+    embeddings: str | None = None,
     name: str | None = None,
     limit: int = 20,
     cutoffs: str = "",
@@ -26,25 +28,33 @@ def evaluate(
     truncate_dim: int | None = None,
     columns: str | None = None,
     on_bad_row: Literal["error", "skip"] = "error",
+    query_sample_size: int | None = None,
+    sample_seed: int = 42,
+    memory_budget: str = "1GiB",
     trec_run: Path | None = None,
     device: str = "auto",
     json: Annotated[bool, Parameter(help="Print one JSON object and nothing else.")] = False,
 ) -> int:
-    """Score a model on queries and an index.
+    """Score a model, or embeddings that are there already, on queries and an index.
 
     Args:
         model: Artifact, catalog name, hub id or local folder.
         query_data: Queries, or a BEIR folder.
         index_data: Documents; default: the queries, each without itself.
         qrels: Judgments in BEIR or TREC form; default: equal labels are relevant.
-        name: Prefix of the metrics; default: the model's short name.
+        embeddings: In place of a model: one file (.npy, Parquet, Arrow) for queries that are the
+            index, or two: query.npy,index.npy. Row i belongs to row i of the data.
+        name: Prefix of the metrics; default: the model's short name, or embeddings.
         limit: Results that count, the k of the metrics.
         cutoffs: More values of k: 1,10.
         distance: How embeddings are compared.
         definitions: trec, or docarray (the formulas of jina-ai/finetuner).
         truncate_dim: Evaluate only the first dimensions.
-        columns: Our column names to yours: text=question,id=key.
+        columns: Our column names to yours: text=question,id=key,embedding=vector.
         on_bad_row: error, or skip.
+        query_sample_size: How many queries ask, drawn once; default: all.
+        sample_seed: The same seed draws the same queries.
+        memory_budget: What the search may take beside the queries: 1GiB, 512MB, 2g.
         trec_run: Write the ranking to this file in TREC's form.
         device: auto, cpu, cuda or mps.
     """
@@ -52,10 +62,15 @@ def evaluate(
     options: dict[str, Any] = {
         "cutoffs": faults.read("cutoffs", numbers, cutoffs),
         "columns": faults.read("columns", pairs, columns) if columns else None,
+        "embeddings": [part.strip() for part in embeddings.split(",")] if embeddings else None,
     }
-    for option, value in (("limit", limit), ("truncate_dim", truncate_dim)):
-        if value is not None and value < 1:
-            faults.add(f"{option}: {value}; must be at least 1")
+    for fault in too_small(
+        limit=(limit, 1),
+        truncate_dim=(truncate_dim, 1),
+        query_sample_size=(query_sample_size, 1),
+        sample_seed=(sample_seed, 0),
+    ):
+        faults.add(fault)
     faults.report()
     import nearer
 
@@ -71,6 +86,9 @@ def evaluate(
             definitions=definitions,
             truncate_dim=truncate_dim,
             on_bad_row=on_bad_row,
+            query_sample_size=query_sample_size,
+            sample_seed=sample_seed,
+            memory_budget=memory_budget,
             trec_run=trec_run,
             device=device,
             track=bar.track,

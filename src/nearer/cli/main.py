@@ -15,7 +15,7 @@ COMMANDS = {
     "fit": ("nearer.cli.fit:fit", "Fine-tune a model on your own data."),
     "evaluate": ("nearer.cli.evaluate:evaluate", "Score a model on queries and an index."),
     "encode": ("nearer.cli.encode:encode", "Embed the texts or pictures of a file."),
-    "runs": ("nearer.cli.runs:app", "List runs, show one, read its log."),
+    "runs": ("nearer.cli.runs:app", "List runs, show one, compare two."),
     "cache": ("nearer.cli.cache:app", "Show or clear the embeddings that are kept."),
     "models": ("nearer.cli.models:models", "List well-chosen models by short name."),
     "loop": ("nearer.cli.loop:loop", "Print the training loop and who listens where."),

@@ -37,6 +37,7 @@ def read_collection(
     role: Role = "query",
     on_bad_row: OnBadRow = "error",
     encoding: str | None = None,
+    items: bool = True,
 ) -> Collection:
     """Read the queries or the index of an evaluation.
 
@@ -51,6 +52,7 @@ def read_collection(
         on_bad_row: "error" refuses the set if a row cannot be used; "skip" leaves such rows out
             and counts them. Ids that are row numbers stay those of the file.
         encoding: Of a text file; default UTF-8, or UTF-16 where a byte order mark says so.
+        items: Whether texts or pictures are needed; without, the ids stand in their place.
 
     Raises:
         DataError: The set cannot be read, has neither texts nor pictures (or both), ids that
@@ -64,13 +66,14 @@ def read_collection(
     """
     rows = read_rows(source, encoding)
     names = names_in(rows, columns, _NAMES)
-    item = _item(rows, names, role)
+    item = _item(rows, names, role) if items else ""
     bad = BadRows(rows)
+    content = None
     if item == "image":
-        items = image_cells(rows, names["image"], bad)
-    else:
+        content = image_cells(rows, names["image"], bad)
+    elif item == "text":
         rows, theirs = _titled(rows, names)
-        items = text_cells(rows, theirs, bad)
+        content = text_cells(rows, theirs, bad)
     id_column = names.get("id", names.get("_id"))
     if id_column is None:
         ids = pa.chunked_array([pc.cast(pa.array(np.arange(len(rows))), pa.string())])
@@ -87,11 +90,11 @@ def read_collection(
         refuse(faults)
     if len(bad):
         keep = pa.array(~bad.mask)
-        ids, items = pc.filter(ids, keep), pc.filter(items, keep)
+        ids, content = pc.filter(ids, keep), None if content is None else pc.filter(content, keep)
         labels = None if labels is None else pc.filter(labels, keep)
     return Collection(
         ids,
-        items,
+        ids if content is None else content,
         "image" if item == "image" else "text",
         labels,
         rows.source,

@@ -11,6 +11,7 @@ from torch import nn
 from nearer.encoder.catalog import locate, short_name
 from nearer.encoder.freezing import freeze_all, freeze_layers
 from nearer.encoder.heads import with_head
+from nearer.encoder.hub import cache_alone
 from nearer.encoder.module import ModuleEncoder, Prepare
 from nearer.encoder.protocol import Encoder, Precision
 from nearer.encoder.quiet import quiet
@@ -95,10 +96,12 @@ def load_sentence_transformer(folder_or_id: str) -> SentenceTransformer:
         ModelError: It cannot be loaded; says why and what to do.
     """
     with quiet():
+        local = cache_alone(folder_or_id)
         try:
             return SentenceTransformer(
                 folder_or_id,
                 device="cpu",
+                local_files_only=local,
                 trust_remote_code=False,
                 model_kwargs={"use_safetensors": True},
             )

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from nearer.evaluation.crowded import filter_again
 from nearer.evaluation.distances import Block, Distance, Estimate, scores_of_pairs
 
 MERGE = 1 << 16
@@ -86,6 +87,11 @@ class Candidates:
         self._count = self._settled = 0
         self._raise_to_best()
 
+    @property
+    def unseeded(self) -> bool:
+        """Whether there are queries without a threshold."""
+        return bool(np.isneginf(self.threshold).any())
+
     def seed(self, estimates: np.ndarray) -> None:
         """Set a first threshold from the estimates of some rows, before they are added.
 
@@ -94,11 +100,15 @@ class Candidates:
         """
         width = estimates.shape[1]
         groups = min(width, max(128, 1 << (4 * self.depth - 1).bit_length()))
-        if self.depth > width or not np.isneginf(self.threshold).any():
+        if self.depth > width or not self.unseeded:
             return
         even = estimates[:, : width // groups * groups]
         maxima = even.reshape(len(even), -1, groups).max(axis=1)
         kth = np.partition(maxima, groups - self.depth, axis=1)[:, groups - self.depth]
+        self.seed_with(kth)
+
+    def seed_with(self, kth: np.ndarray) -> None:
+        """Set a first threshold where `depth` estimates of each query are at least `kth`."""
         self._raise(kth - 2 * self.estimate.slack)
 
     def add(self, estimates: np.ndarray, passed: np.ndarray, low: int) -> None:
@@ -106,25 +116,57 @@ class Candidates:
 
         Args:
             estimates: Shape (queries, width), float32.
-            passed: Shape (queries, width): estimates above the threshold.
+            passed: Shape (queries, width): estimates above the threshold; may be overwritten.
             low: Where these rows begin in the block.
         """
-        width = estimates.shape[1]
-        step = len(passed)
-        if np.count_nonzero(passed) > self.most:  # collapsed embeddings: a few queries at a time
-            step = max(1, self.most // width)
-        for first in range(0, len(passed), step):
-            flat = np.flatnonzero(passed[first : first + step])
-            if not len(flat):
-                continue
-            query, column = np.divmod(flat, width)
-            values = estimates[first : first + step].reshape(-1)[flat]
-            self._held.append((query + first, column + low, values))
-            self._count += len(flat)
-            if self._count > self._settled * 3 // 2 + len(passed) * self.depth // 2:
-                self.compact()
-            if self._count > self.most:
-                self.settle()
+        if self.crowded(int(np.count_nonzero(passed)), passed.size):
+            self.add_crowded(passed, low)
+            return
+        flat = np.flatnonzero(passed)
+        query, column = np.divmod(flat, passed.shape[1])
+        self.hold(query, column + low, estimates.reshape(-1)[flat])
+
+    def crowded(self, passed: int, pairs: int) -> bool:
+        """Whether so many pairs passed that the embeddings have collapsed, or nearly."""
+        return passed > min(self.most, max(pairs // 8, len(self.threshold) * self.depth))
+
+    def add_crowded(self, passed: np.ndarray, low: int, first: int = 0) -> None:
+        """Take in pairs of which next to none were ruled out.
+
+        Args:
+            passed: Shape (n, width); is overwritten.
+            low: Where these rows begin in the block.
+            first: Where these queries begin in the batch.
+        """
+        self.settle()  # what came before has to be in first: rows come in rising order
+        start, end = self.queries.start + first, self.queries.start + first + len(passed)
+        inside = slice(first, first + len(passed))
+        part = Block(self.queries.rows[inside], self.queries.squares[inside], start)
+
+        def last() -> np.ndarray:
+            return self.best.last(slice(start, end))
+
+        pairs = filter_again(self.distance, part, self.block, passed, low, self.depth, last)
+        for query, column in pairs:
+            self._score(query + first, column)
+        self._raise_to_best()
+
+    def hold(self, query: np.ndarray, column: np.ndarray, value: np.ndarray) -> None:
+        """Keep pairs, and settle the score of some where they become many.
+
+        Args:
+            query: Shape (n,), counted from the beginning of the batch.
+            column: Shape (n,), counted from the beginning of the block.
+            value: Shape (n,), float32 estimates.
+        """
+        if not len(query):
+            return
+        self._held.append((query, column, value))
+        self._count += len(query)
+        if self._count > self._settled * 3 // 2 + len(self.threshold) * self.depth // 2:
+            self.compact()
+        if self._count > self.most:
+            self.settle()
 
     def compact(self) -> None:
         """Raise the threshold to what the held pairs allow and drop those below it."""
@@ -156,7 +198,11 @@ class Candidates:
             return
         query, column, _ = self._take()
         order = np.argsort(query, kind="stable")
-        query, column = query[order], column[order]
+        self._score(query[order], column[order])
+        self._raise_to_best()
+
+    def _score(self, query: np.ndarray, column: np.ndarray) -> None:
+        """Score pairs in float64 and merge them into the best."""
         start = self.queries.start
         step = min(MERGE, self.most)
         for low in range(0, len(query), step):
@@ -165,7 +211,6 @@ class Candidates:
             # Rows come in rising order, so one that only equals the last of the best has lost.
             wins = scores > self.best.last(q + start)
             self.best.merge(q[wins] + start, x[wins] + self.block.start, scores[wins])
-        self._raise_to_best()
 
     def _take(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         query, column, value = (np.concatenate(parts) for parts in zip(*self._held, strict=True))

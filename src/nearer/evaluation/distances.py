@@ -144,29 +144,32 @@ def scores_of_pairs(
 class Estimate:
     """How a batch of queries is scored against a block in float32, and how wrong that can be.
 
-    The estimate of a pair is `left @ right.T - offset`. Within a query it falls as the score
-    falls, and differs from `to_estimate(score)` by `slack` at most.
+    The estimate of a pair is `left @ right.T * factor - offset`. Within a query it falls as the
+    score falls, and differs from `to_estimate(score)` by `slack` at most.
 
     Attributes:
         left: Shape (queries, dimension), float32, scaled.
         slack: Shape (queries,), bound of the error.
-        factor: Shape (n,), what the block's rows are multiplied by, or None.
-        offset: Shape (n,), float32, or None.
         to_estimate: Takes scores of shape (queries,) to the scale of the estimates.
+        factor: Shape (n,), float32, what products with the block's rows are multiplied by.
+        offset: Shape (n,), float32, what is taken off then.
+        shrink: Shape (n,), float64, what rows whose products would leave the range of float32
+            are multiplied by before.
     """
 
     left: np.ndarray
     slack: np.ndarray
-    factor: np.ndarray | None
-    offset: np.ndarray | None
     to_estimate: Callable[[np.ndarray], np.ndarray]
+    factor: np.ndarray | None = None
+    offset: np.ndarray | None = None
+    shrink: np.ndarray | None = None
 
     def right(self, block: Block, low: int, high: int) -> np.ndarray:
         """Rows of the block as the estimate multiplies them, shape (high - low, dimension)."""
         rows = block.rows[low:high]
-        if self.factor is None:
+        if self.shrink is None:
             return rows
-        return np.asarray(rows * self.factor[low:high, None], dtype=np.float32)
+        return np.asarray(rows * self.shrink[low:high, None], dtype=np.float32)
 
 
 def estimate(distance: Distance, queries: Block, index: Block) -> Estimate:
@@ -186,20 +189,26 @@ def estimate(distance: Distance, queries: Block, index: Block) -> Estimate:
     safe = np.where(lengths > 0, lengths, 1.0)
     left = (queries.rows / safe[:, None]).astype(np.float32)
     if distance == "cosine":
-        smallest = float(np.sqrt(index.squares.min(initial=1.0)))
-        if abs(smallest - 1) < UNIT and abs(longest - 1) < UNIT:
-            slack = np.full(len(left), unit + 1.01 * UNIT)
-            return Estimate(left, slack, None, None, lambda scores: scores)
-        norms = np.sqrt(index.squares)
-        factor = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
-        if SAFE[0] < smallest and longest < SAFE[1]:
-            factor = factor.astype(np.float32)
-        slack = np.full(len(left), unit + tiny)
-        return Estimate(left, slack, factor, None, lambda scores: scores)
+        return _cosine(left, index, unit, tiny)
     scale = 1.0 if SAFE[0] < longest < SAFE[1] or longest == 0 else longest
     slack = np.full(len(left), unit * longest / scale + tiny)
     shrink = None if scale == 1.0 else np.full(len(index.rows), 1.0 / scale)
-    return Estimate(left, slack, shrink, None, lambda scores: scores / (safe * scale))
+    return Estimate(left, slack, lambda scores: scores / (safe * scale), shrink=shrink)
+
+
+def _cosine(left: np.ndarray, index: Block, unit: float, tiny: float) -> Estimate:
+    """Products with the rows as they are, divided by their norms where those are not 1."""
+    norms = np.sqrt(index.squares)
+    there = norms > 0
+    smallest = float(norms.min(where=there, initial=np.inf))
+    longest = float(norms.max(initial=0.0))
+    if there.all() and abs(smallest - 1) < UNIT and abs(longest - 1) < UNIT:
+        return Estimate(left, np.full(len(left), unit + 1.01 * UNIT), lambda scores: scores)
+    inverse = np.divide(1.0, norms, out=np.zeros_like(norms), where=there)
+    if SAFE[0] < smallest and longest < SAFE[1]:
+        slack = np.full(len(left), unit + tiny * max(1.0, 1.0 / smallest))
+        return Estimate(left, slack, lambda scores: scores, factor=inverse.astype(np.float32))
+    return Estimate(left, np.full(len(left), unit + tiny), lambda scores: scores, shrink=inverse)
 
 
 def _euclidean(queries: Block, index: Block, unit: float, tiny: float) -> Estimate:
@@ -209,14 +218,11 @@ def _euclidean(queries: Block, index: Block, unit: float, tiny: float) -> Estima
     largest = max(longest, float(lengths.max(initial=0.0))) or 1.0
     scale = 1.0 if SAFE[0] < largest < SAFE[1] else largest
     left = (queries.rows * (scale / largest**2)).astype(np.float32)
-    offset = (0.5 * index.squares / largest**2).astype(np.float32)
     rounding = queries.rows.shape[1] * 2.0**-50 * (lengths + longest) ** 2  # of the float64 score
-    slack = (unit * (lengths * longest + longest**2) + rounding) / largest**2 + tiny
-    shrink = None if scale == 1.0 else np.full(len(index.rows), 1.0 / scale)
     return Estimate(
         left,
-        slack,
-        shrink,
-        offset,
+        (unit * (lengths * longest + longest**2) + rounding) / largest**2 + tiny,
         lambda scores: 0.5 * (queries.squares - scores**2) / largest**2,
+        offset=(0.5 * index.squares / largest**2).astype(np.float32),
+        shrink=None if scale == 1.0 else np.full(len(index.rows), 1.0 / scale),
     )

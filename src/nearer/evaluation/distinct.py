@@ -73,6 +73,11 @@ class Distinct:
     def __len__(self) -> int:
         return len(self._codes)
 
+    @property
+    def distinct(self) -> int:
+        """How many different items there are."""
+        return len(self._last)
+
     def all(self, step: int) -> np.ndarray:
         """Embed every row, `step` at a time: shape (rows, dimension)."""
         out: np.ndarray | None = None

@@ -25,6 +25,8 @@ class EvaluationSet:
         own_rows: Shape (queries,): the index row that is the query itself; None where the queries
             are no part of the index.
         name: How it is called in messages.
+        asking: The queries as rows of the query data where only some of it ask; None for all.
+            Where queries are the index, `index` is then the whole query data.
     """
 
     query: Collection
@@ -32,6 +34,7 @@ class EvaluationSet:
     relevance: Relevance
     own_rows: np.ndarray | None = None
     name: str = ""
+    asking: np.ndarray | None = None
 
     @property
     def searched(self) -> Collection:

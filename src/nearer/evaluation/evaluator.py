@@ -37,7 +37,7 @@ def evaluate(
 
     Queries are embedded as queries and the index as documents, equal items once. Embeddings of an
     index that takes more than half of the budget are searched block by block and let go. Where the
-    set has no index the queries are embedded once, as queries, and search each other.
+    queries are the index they are embedded once, as queries, and search each other.
 
     Args:
         encoder: The model.
@@ -66,23 +66,27 @@ def evaluate(
     query, searched = evaluation_set.query, evaluation_set.searched
     if not len(query) or not len(searched):
         raise DataError(f"nothing to evaluate: {len(query)} queries, {len(searched)} index rows")
-    with track("Embedding queries", len(query)) as advance:
-        pictures = query.modality == "image"
-        left = Distinct(encoder, query.items, "query", encode, advance, truncate_dim, pictures)
-        queries = left.all(BLOCK)
-    encoded, rows = left.encoded, len(query)
     relevance, own = evaluation_set.relevance, evaluation_set.own_rows
+    # Queries that are rows of the index are embedded with it, though only some of them ask.
+    asked = query if own is None else searched
+    with track("Embedding queries", len(asked)) as advance:
+        pictures = asked.modality == "image"
+        left = Distinct(encoder, asked.items, "query", encode, advance, truncate_dim, pictures)
+        queries = left.all(BLOCK)
+    encoded, distinct, rows = left.encoded, left.distinct, len(asked)
     size = len(searched)
-    if evaluation_set.index is None:
+    if own is not None:
+        index, queries = queries, queries if evaluation_set.index is None else queries[own]
         with track("Matching", size) as matched:
-            result = score_index(queries, queries, size, relevance, own, measure, matched, began)
+            result = score_index(queries, index, size, relevance, own, measure, matched, began)
     else:
         with track("Embedding index", size) as advance, track("Matching", size) as matched:
             pictures = searched.modality == "image"
             items = searched.items
             right = Distinct(encoder, items, "document", encode, advance, truncate_dim, pictures)
             fits = 4 * size * queries.shape[1] <= memory_budget // 2
-            index = right.all(BLOCK) if fits else right.blocks(BLOCK)
-            result = score_index(queries, index, size, relevance, own, measure, matched, began)
-        encoded, rows = encoded + right.encoded, rows + size
-    return replace(result, encoded=encoded, reused=rows - encoded)
+            blocks = right.all(BLOCK) if fits else right.blocks(BLOCK)
+            result = score_index(queries, blocks, size, relevance, None, measure, matched, began)
+        encoded, distinct = encoded + right.encoded, distinct + right.distinct
+        rows += size
+    return replace(result, distinct=distinct, encoded=encoded, reused=rows - encoded)

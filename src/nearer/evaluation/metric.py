@@ -17,6 +17,8 @@ Compute = Callable[["RankedHits", int], np.ndarray]
 class RankedHits:
     """What came back for every query, as grades in rank order; all that a metric needs.
 
+    What several metrics read is worked out once and kept: do not write into it.
+
     Attributes:
         gains: Shape (queries, depth), float64: grade of the hit at each rank, 0 where it is not
             relevant or where nothing came back.
@@ -52,8 +54,14 @@ class RankedHits:
 
     def hits(self, k: int) -> np.ndarray:
         """Shape (queries,): how many of the top k are relevant."""
-        count: np.ndarray = self.found[:, :k].sum(axis=1)
-        return count
+        k = min(k, self.depth)
+        if k not in self._hits:
+            self._hits[k] = np.count_nonzero(self.found[:, :k], axis=1)
+        return self._hits[k]
+
+    @cached_property
+    def _hits(self) -> dict[int, np.ndarray]:
+        return {}
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from nearer.data.qrels import Judgments, Qrels
 from nearer.data.reading import read_rows
 from nearer.errors import DataError, NearerError, SpecError
 from nearer.evaluation.evaluation_set import EvaluationSet, build_evaluation_set
+from nearer.evaluation.sampling import SEED, ask_only, draw
 
 OnBadRow = Literal["error", "skip"]
 
@@ -27,10 +28,12 @@ class ReadSet:
     Attributes:
         data: Queries, index and relevance.
         notes: Sentences about rows and judgments that do not count.
+        queries: Rows of the query data, whether they ask or not.
     """
 
     data: EvaluationSet
     notes: tuple[str, ...]
+    queries: int = 0
 
 
 def read_evaluation_set(
@@ -40,6 +43,9 @@ def read_evaluation_set(
     *,
     columns: Mapping[str, str] | None = None,
     on_bad_row: OnBadRow = "error",
+    query_sample_size: int | None = None,
+    sample_seed: int = SEED,
+    by_position: bool = False,
 ) -> ReadSet:
     """Read what a model is evaluated on.
 
@@ -52,23 +58,53 @@ def read_evaluation_set(
         qrels: Judgments in BEIR or TREC form.
         columns: Our column names to yours, for queries and index alike.
         on_bad_row: "error", or "skip" to leave out rows that cannot be used.
+        query_sample_size: How many of the queries ask, drawn without replacement; None: all.
+        sample_seed: The same seed draws the same queries.
+        by_position: Row i of a file is row i of its embeddings, which are there already: texts and
+            pictures are not read, and need not be there.
 
     Raises:
         DataError: A file cannot be used.
         SpecError: Several faults; all are listed.
     """
+    whole = _read_whole(query_data, index_data, qrels, columns, on_bad_row, not by_position)
+    queries = len(whole.data.query)
+    rows = draw(queries, query_sample_size, sample_seed)
+    if rows is None:
+        return ReadSet(whole.data, (*whole.notes, *_without(whole.data)), queries)
+    data = ask_only(whole.data, rows)
+    drawn = f"{len(rows):,} of {queries:,} queries ask, drawn with seed {sample_seed}"
+    return ReadSet(data, (*whole.notes, drawn, *_without(data)), queries)
+
+
+def _read_whole(
+    query_data: Any,
+    index_data: Any,
+    qrels: Any,
+    columns: Mapping[str, str] | None,
+    on_bad_row: OnBadRow,
+    items: bool,
+) -> ReadSet:
     if query_data is None:
         raise SpecError(["query_data: missing; the queries to evaluate with"])
     if _is_beir(query_data) and index_data is None:
+        if not items:
+            raise SpecError(
+                [
+                    f"query_data: {query_data} is a BEIR folder, of which only judged queries are "
+                    "taken, so that none has a position; give its files: query_data queries.jsonl, "
+                    "index_data corpus.jsonl, qrels qrels/test.tsv"
+                ]
+            )
         query, index, judged = read_beir(query_data)
         return _judged(query, index, judged if qrels is None else read_qrels(qrels))
-    if index_data is None and qrels is None and _is_pairs(query_data, columns):
+    if items and index_data is None and qrels is None and _is_pairs(query_data, columns):
         return _of_pairs(query_data, columns, on_bad_row)
     faults: list[str] = []
-    query_side = _read(query_data, columns, "query", on_bad_row, faults)
+    query_side = _read(query_data, columns, "query", on_bad_row, faults, items)
     index_side = None
     if index_data is not None:
-        index_side = _read(index_data, columns, "index", on_bad_row, faults)
+        index_side = _read(index_data, columns, "index", on_bad_row, faults, items)
     judged_rows = None
     if qrels is not None:
         try:
@@ -81,7 +117,7 @@ def read_evaluation_set(
     if judged_rows is not None:
         return _judged(query_side, index_side, judged_rows)
     data = build_evaluation_set(query_side, index_side)
-    return ReadSet(data, (*_skipped(query_side, index_side), *_without(data)))
+    return ReadSet(data, tuple(_skipped(query_side, index_side)))
 
 
 def _read(
@@ -90,9 +126,10 @@ def _read(
     role: Literal["query", "index"],
     on_bad_row: OnBadRow,
     faults: list[str],
+    items: bool,
 ) -> Collection | None:
     try:
-        return read_collection(source, columns, role, on_bad_row)
+        return read_collection(source, columns, role, on_bad_row, items=items)
     except SpecError as error:
         faults.extend(error.faults)
     except NearerError as error:
@@ -115,7 +152,7 @@ def _judged(query: Collection, index: Collection | None, qrels: Qrels) -> ReadSe
             f"{qrels.source} judges {found.unknown_queries:,} queries that are not in "
             f"{query.source}; they are passed over"
         )
-    return ReadSet(data, (*notes, *_skipped(query, index), *_without(data)))
+    return ReadSet(data, (*notes, *_skipped(query, index)))
 
 
 def _of_pairs(source: Any, columns: Mapping[str, str] | None, on_bad_row: OnBadRow) -> ReadSet:
@@ -158,8 +195,9 @@ def _without(data: EvaluationSet) -> list[str]:
     """Say how many queries have nothing to find; refuse a set where none has."""
     without, queries = int((data.relevance.counts == 0).sum()), len(data.query)
     if without == queries:
+        which = "any query" if data.asking is None else "any of the queries drawn"
         raise DataError(
-            f"nothing in {data.searched.source} is relevant to any query of {data.query.source}; "
+            f"nothing in {data.searched.source} is relevant to {which} of {data.query.source}; "
             "look at the labels, or at the grades of the judgments (1 or more is relevant)"
         )
     if not without:

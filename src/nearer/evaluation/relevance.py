@@ -76,10 +76,12 @@ class JudgedRelevance:
             kept &= index != np.asarray(own_rows)[query]
         query, index, grade = query[kept], index[kept], grade[kept]
         self._width = int(index.max(initial=-1)) + 1
-        order = np.lexsort((-grade, index, query))
-        keys = query[order] * self._width + index[order]
-        first = np.r_[True, keys[1:] != keys[:-1]] if len(keys) else np.zeros(0, dtype=bool)
-        self._keys, query, grade = keys[first], query[order][first], grade[order][first]
+        keys = query * self._width + index
+        order = np.argsort(keys)
+        keys = keys[order]
+        first = np.flatnonzero(np.diff(keys, prepend=-1))
+        self._keys, query = keys[first], query[order[first]]
+        grade = np.maximum.reduceat(grade[order], first) if len(first) else grade
         self._grades = np.append(grade, 0.0)  # what lies past the end gains nothing
         self.counts = np.bincount(query, minlength=n_queries).astype(np.int64)
         self._start = np.cumsum(self.counts) - self.counts

@@ -22,6 +22,7 @@ class EvaluationResult:
             0 in every mean.
         index: How many rows were searched.
         seconds: How long it took, embedding included.
+        distinct: How many different items there were to embed.
         encoded: How many items were handed to the encoder.
         reused: How many were not, as they equal one that was.
     """
@@ -35,6 +36,7 @@ class EvaluationResult:
     queries_without_relevant: int
     index: int
     seconds: float
+    distinct: int = 0
     encoded: int = 0
     reused: int = 0
 

@@ -11,9 +11,12 @@ from nearer.evaluation.metric import RankedHits, metric, ratio
 @metric(direction="max")
 def average_precision(hits: RankedHits, k: int) -> np.ndarray:
     """Sum of the precision at each relevant rank of the top k, over R (`map_cut_k`)."""
-    found = hits.found[:, :k]
-    precision = np.cumsum(found, axis=1) / np.arange(1, found.shape[1] + 1)
-    return ratio((precision * found).sum(axis=1), hits.relevant)
+    found, counts = hits.found[:, :k], hits.hits(k)
+    query = np.repeat(np.arange(len(found)), counts)
+    rank = np.flatnonzero(found) - query * found.shape[1]  # of the relevant hits, and only those
+    nth = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
+    total = np.bincount(query, weights=(nth + 1) / (rank + 1), minlength=len(found))
+    return ratio(total, hits.relevant)
 
 
 @metric(direction="max")
@@ -72,5 +75,6 @@ def discounted(gains: np.ndarray) -> np.ndarray:
     Järvelin and Kekäläinen, "Cumulated gain-based evaluation of IR techniques" (2002), in the form
     of trec_eval, which discounts the second rank already.
     """
-    total: np.ndarray = (gains / np.log2(np.arange(2, gains.shape[1] + 2))).sum(axis=1)
+    discounts = 1 / np.log2(np.arange(2, gains.shape[1] + 2))
+    total: np.ndarray = np.einsum("qk,k->q", gains, discounts)  # no array of all the terms
     return total

@@ -31,6 +31,7 @@ class Measure:
         definitions: "trec" or "docarray".
         metrics: Names to report; None for all there are.
         memory_budget: Bytes held beside the embeddings and the result, about.
+        device: Of torch, "cuda" say, to search on; None for numpy. The result is the same.
 
     Raises:
         UnknownName: No such distance, definitions or metric.
@@ -43,6 +44,7 @@ class Measure:
     definitions: str = "trec"
     metrics: Sequence[str] | None = None
     memory_budget: int = MEMORY_BUDGET
+    device: str | None = None
 
     def __post_init__(self) -> None:
         check_cutoffs(self.limit, self.cutoffs)
@@ -92,6 +94,7 @@ def score(
     metrics: Sequence[str] | None = None,
     memory_budget: int = MEMORY_BUDGET,
     advance: Callable[[int], None] | None = None,
+    device: str | None = None,
 ) -> EvaluationResult:
     """Evaluate embeddings that are there already.
 
@@ -109,6 +112,7 @@ def score(
         metrics: Names to report; None for all there are.
         memory_budget: Bytes held beside the embeddings and the result, about.
         advance: Called with the number of index rows matched since the last call.
+        device: Of torch, "cuda" say, to search on; None for numpy. The result is the same.
 
     Raises:
         DataError: No queries, no index, embeddings that are not finite or do not fit each other.
@@ -124,7 +128,7 @@ def score(
         1.0
     """
     began = time.perf_counter()
-    measure = Measure(limit, cutoffs, distance, definitions, metrics, memory_budget)
+    measure = Measure(limit, cutoffs, distance, definitions, metrics, memory_budget, device)
     queries = checked(query_embeddings, "query")
     if index_embeddings is None:
         index = queries
@@ -218,5 +222,6 @@ def _ranked(
                 None if own_rows is None else own_rows[part],
                 measure.memory_budget // 2,
                 lambda rows, size=size: done(rows * size),  # type: ignore[misc]
+                measure.device,
             ),
         )

@@ -1,27 +1,17 @@
 """Exact top-k search of embeddings in flat memory. Knows no labels, metrics or encoders."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from nearer.errors import DataError, UsageError
-from nearer.evaluation.candidates import Best, Candidates
-from nearer.evaluation.distances import (
-    Block,
-    Distance,
-    checked,
-    estimate,
-    known_distance,
-    squared_norms,
-)
+from nearer.evaluation.candidates import Best
+from nearer.evaluation.distances import Block, Distance, checked, known_distance, squared_norms
+from nearer.evaluation.matching import Search, match
 
 MEMORY_BUDGET = 1 << 30
 """Default bytes that a search may hold beside the embeddings and its answer."""
-
-BATCH, WIDTH = 1024, 4096
-"""Queries and index rows multiplied at a time where the budget allows (docs/benchmarks.md)."""
 
 Blocks = Iterable[tuple[int, np.ndarray]]
 """An index that comes piece by piece, in order: number of the first row, rows."""
@@ -48,6 +38,7 @@ def search(
     exclude: np.ndarray | None = None,
     memory_budget: int = MEMORY_BUDGET,
     advance: Callable[[int], None] | None = None,
+    device: str | None = None,
 ) -> Neighbours:
     """Find the nearest index rows of every query, exactly.
 
@@ -65,6 +56,8 @@ def search(
         exclude: Shape (n,): an index row that each query never finds, itself say; -1 for none.
         memory_budget: Bytes held beside the embeddings and the answer, about.
         advance: Called with the number of index rows matched since the last call.
+        device: Of torch, "cuda" say, for the matrix products; None for numpy. What is found is the
+            same, bit for bit.
 
     Raises:
         DataError: Embeddings that are not finite, or whose dimensions differ.
@@ -80,8 +73,9 @@ def search(
         raise UsageError(f"a search finds at least one row; depth is {depth}")
     known_distance(distance)
     queries = checked(queries, "query")
-    squares = squared_norms(queries, "query")
     best = Best(len(queries), depth)
+    both = Block(queries, squared_norms(queries, "query"))
+    what = Search(both, best, distance, exclude, memory_budget, device)
     done = Steps(len(queries), advance)
     for start, rows in _blocks(index):
         rows = checked(rows, "index")
@@ -91,11 +85,7 @@ def search(
                 "both sides must be embedded in one space"
             )
         block = Block(rows, squared_norms(rows, "index", start), start)
-        batch, width, most = _sizes(depth, len(rows), memory_budget)
-        for low in range(0, len(queries), batch):
-            part = Block(queries[low : low + batch], squares[low : low + batch], low)
-            own = None if exclude is None else exclude[low : low + batch]
-            _match(part, block, distance, best, own, width, most, done)
+        match(what, block, done)
     return Neighbours(best.rows, best.scores)
 
 
@@ -112,48 +102,6 @@ def merge(parts: Sequence[Neighbours], depth: int) -> Neighbours:
     query, column = np.nonzero(rows >= 0)
     best.merge(query, rows[query, column], scores[query, column])
     return Neighbours(best.rows, best.scores)
-
-
-def _match(
-    queries: Block,
-    block: Block,
-    distance: Distance,
-    best: Best,
-    own: np.ndarray | None,
-    width: int,
-    most: int,
-    done: "Steps",
-) -> None:
-    """Search one block for one batch of queries."""
-    how = estimate(distance, queries, block)
-    candidates = Candidates(distance, queries, block, how, best, most)
-    size = len(queries.rows)
-    buffer = np.empty(size * min(width, len(block.rows)), dtype=np.float32)
-    mask = np.empty(buffer.shape, dtype=bool)
-    for low in range(0, len(block.rows), width):
-        high = min(low + width, len(block.rows))
-        estimates = buffer[: size * (high - low)].reshape(size, -1)
-        passed = mask[: estimates.size].reshape(size, -1)
-        np.matmul(how.left, how.right(block, low, high).T, out=estimates)
-        if how.offset is not None:
-            estimates -= how.offset[low:high]
-        if own is not None:
-            here = np.flatnonzero((own >= block.start + low) & (own < block.start + high))
-            estimates[here, own[here] - block.start - low] = -np.inf
-        candidates.seed(estimates)
-        np.greater(estimates, candidates.threshold[:, None], out=passed)
-        candidates.add(estimates, passed, low)
-        done(size * (high - low))
-    candidates.finish()
-
-
-def _sizes(depth: int, rows: int, budget: int) -> tuple[int, int, int]:
-    """Queries and rows multiplied at a time, and most pairs held."""
-    area = max(1, budget // 64)  # an estimate, its mask and what passes: 32 bytes, half of it
-    width = int(min(WIDTH, max(64, 2 * math.isqrt(area))))
-    found = min(depth, max(rows, 1))
-    batch = int(max(1, min(BATCH, area // width, budget // (1024 * found))))
-    return batch, width, max(1 << 12, min(4 * batch * found + (1 << 18), budget // 256))
 
 
 def _blocks(index: np.ndarray | Blocks) -> Iterator[tuple[int, np.ndarray]]:

@@ -68,7 +68,7 @@ class Callback:
         """The loss on the held-out rows is known: `ctx.val_loss`."""
 
     def on_evaluate(self, ctx: "Context") -> Mapping[str, float] | None:
-        """Producers: evaluate `ctx.encoder` and return metrics."""
+        """Producers: evaluate `ctx.encoder` and return metrics; None: not at this point."""
         return None
 
     def on_metrics(self, ctx: "Context") -> None:

@@ -45,6 +45,18 @@ class LoopState:
     signal: Callable[[], str | None] = lambda: None
     shared: SharedEmbeddings = field(default_factory=SharedEmbeddings)
 
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing is trained any more, as far as is known; false at epoch 0."""
+        done = self.epoch == self.config.epochs and self.batch == self.batches
+        return done or self.stop_reason is not None
+
+    def add_point(self, metrics: Mapping[str, float]) -> None:
+        """Note what was reported at this step; from here on it is frozen."""
+        self.metrics = MappingProxyType(dict(metrics))
+        candidate = self.step > 0 or not self.config.fresh_head
+        self.history.append(EvaluationPoint(self.epoch, self.step, self.metrics, candidate))
+
     def keep_last(self) -> None:
         """Note which point's weights the encoder holds; restoring another one overrides it."""
         last = self.history[-1] if self.history else None
@@ -146,6 +158,11 @@ class Context:
     def history(self) -> tuple[EvaluationPoint, ...]:
         """All evaluation points so far, epoch 0 included."""
         return tuple(self.__state.history)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether an evaluation point is the last one: nothing will be trained after it."""
+        return self.__state.is_last
 
     @property
     def stop_reason(self) -> StopReason | None:

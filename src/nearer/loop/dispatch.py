@@ -15,6 +15,8 @@ class Dispatcher:
         self._state = state
         self._context = Context(state)
         self._listeners = {event: listeners(callbacks, event) for event in Event}
+        self.passed: tuple[Callback, ...] = ()
+        """Those that declare metrics and returned None when they were last asked for them."""
 
     def emit(self, event: Event) -> None:
         """Call every listener; the first error ends it, with a note of where it came from."""
@@ -26,26 +28,34 @@ class Dispatcher:
                 self._annotate(error, callback, event)
                 raise
 
-    def gather(self, own: Mapping[str, float]) -> dict[str, float]:
-        """Call every producer and merge what they return.
+    def gather(
+        self, own: Mapping[str, float], asked: Sequence[Callback] | None = None
+    ) -> dict[str, float]:
+        """Call every producer and merge what they return; None says "not at this point".
 
         Args:
-            own: What the loop itself reports at this point; its names are taken.
+            own: What is reported at this point already; its names are taken.
+            asked: Only these producers; None for all.
 
         Raises:
             NearerError: A name was returned twice, or a value is not a number.
         """
         self._state.event = Event.EVALUATE
         merged: dict[str, float] = {}
-        for callback in self._listeners[Event.EVALUATE]:
+        passed = []
+        for callback in self._listeners[Event.EVALUATE] if asked is None else asked:
             try:
-                for name, value in (callback.on_evaluate(self._context) or {}).items():
+                found = callback.on_evaluate(self._context)
+                if found is None and callback.produces(self._state.config.model_name):
+                    passed.append(callback)
+                for name, value in (found or {}).items():
                     if name in merged or name in own:
                         raise NearerError(f'metric "{name}" is reported twice')
                     merged[name] = _number(name, value)
             except BaseException as error:
                 self._annotate(error, callback, Event.EVALUATE)
                 raise
+        self.passed = tuple(passed)
         return merged
 
     def emit_exception(self, error: BaseException) -> None:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from types import MappingProxyType
 
 import torch
 from accelerate import Accelerator
@@ -14,12 +13,13 @@ from nearer.encoder.protocol import Encoder, Track, untracked
 from nearer.encoder.sharing import SharedEmbeddings
 from nearer.errors import Interrupted, NonFiniteLoss
 from nearer.loop.callback import Callback
+from nearer.loop.closing import complete_last_point
 from nearer.loop.context import LoopState
 from nearer.loop.dispatch import Dispatcher
 from nearer.loop.events import Event
 from nearer.loop.metrics import TRAIN_LOSS, VAL_LOSS, MetricInfo, declare, resolve
 from nearer.loop.optim import build_optimizer, build_scheduler, check_names
-from nearer.loop.state import EvaluationPoint, FitConfig, FitResult, StopKind, StopReason
+from nearer.loop.state import FitConfig, FitResult, StopKind, StopReason
 from nearer.loop.step import batch_loss, train_mode
 from nearer.losses.protocol import Loss
 
@@ -142,6 +142,10 @@ def _run(
         if (every == "epoch" or last) and state.history[-1].step != state.step:
             _evaluate(state, events, trainer, val)
         events.emit(Event.EPOCH_END)
+    if state.history[-1].step == state.step:
+        complete_last_point(state, events)
+    else:  # a stop that was asked for in on_epoch_end, between two points
+        _evaluate(state, events, trainer, val)
     if state.stop_reason is None:
         epochs = state.config.epochs
         done = "the only epoch is done" if epochs == 1 else f"all {epochs} epochs are done"
@@ -163,9 +167,7 @@ def _evaluate(
         state.shared.clear()
         metrics |= events.gather(metrics)
         state.shared.clear()
-    state.metrics = MappingProxyType(metrics)
-    candidate = state.step > 0 or not state.config.fresh_head
-    state.history.append(EvaluationPoint(state.epoch, state.step, state.metrics, candidate))
+    state.add_point(metrics)
     events.emit(Event.METRICS)
 
 

@@ -40,7 +40,7 @@ def declare(metrics: Iterable[MetricInfo]) -> tuple[MetricInfo, ...]:
         if metric.key in seen:
             faults.append(
                 f'metric "{metric.key}" is reported by two callbacks; '
-                'give one of them another name (name="…")'
+                'give one of them another name (name="…"); in a spec file, evaluation_name'
             )
         if metric.direction not in ("max", "min"):
             faults.append(f'metric "{metric.key}": {metric.direction!r}; must be "max" or "min"')

@@ -31,6 +31,8 @@ def fit(
     limit: int = 20,
     cutoffs: Sequence[int] = (),
     distance: Literal["cosine", "dot", "euclidean"] = "cosine",
+    query_sample_size: int | None = None,
+    memory_budget: int | str = "1GiB",
     monitor: str | None = None,
     patience: int | None = None,
     min_delta: float | None = None,
@@ -89,6 +91,8 @@ def fit(
         limit: Results that count, the k of the metrics.
         cutoffs: More values of k; 10 adds `ndcg@10` and the like.
         distance: How embeddings are compared in the evaluation.
+        query_sample_size: How many of the queries ask, drawn once; default: all.
+        memory_budget: Memory that a search may take: "1GiB", "512MB", or bytes.
         monitor: Metric to stop by; adds an `EarlyStopping`. Default `ndcg_at_k`, else `val_loss`.
         patience: Evaluations without improvement that end the fit; adds an `EarlyStopping`.
         min_delta: Smallest gain that counts; adds an `EarlyStopping`.
@@ -153,6 +157,7 @@ def evaluate(
     index_data: Any = None,
     qrels: Any = None,
     *,
+    embeddings: Any = None,
     name: str | None = None,
     limit: int = 20,
     cutoffs: Sequence[int] = (),
@@ -161,11 +166,14 @@ def evaluate(
     truncate_dim: int | None = None,
     columns: Mapping[str, str] | None = None,
     on_bad_row: Literal["error", "skip"] = "error",
+    query_sample_size: int | None = None,
+    sample_seed: int = 42,
+    memory_budget: int | str = "1GiB",
     trec_run: str | Path | None = None,
     device: str = "auto",
     track: Any = None,
 ) -> "EvaluationResult":
-    """Score a model on queries, an index and judgments.
+    """Score a model, or embeddings that are there already, on queries, an index and judgments.
 
     An artifact of ours is evaluated as it was during its run: at the precision, length and prompts
     that it records, so that the figures are the same.
@@ -175,25 +183,40 @@ def evaluate(
         query_data: Queries, or a BEIR folder.
         index_data: Documents; default: the queries, each without itself.
         qrels: Judgments; default: equal labels are relevant.
-        name: Prefix of the metrics; default: the model's short name.
+        embeddings: In place of a model: an array or a file (.npy, Parquet, Arrow) for queries that
+            are the index, or two: `(query, index)`. Row i belongs to row i of the data.
+        name: Prefix of the metrics; default: the model's short name, "embeddings" without one.
         limit: Results that count, the k of the metrics.
         cutoffs: More values of k.
         distance: How embeddings are compared.
         definitions: "trec" or "docarray".
         truncate_dim: Evaluate only the first dimensions.
-        columns: Our column names to yours.
+        columns: Our column names to yours; `embedding` is the column of given embeddings.
         on_bad_row: "error" or "skip".
+        query_sample_size: How many queries ask, drawn once; default all.
+        sample_seed: The same seed draws the same queries.
+        memory_budget: What the search may take beside the queries: "1GiB", "512MB", or bytes.
         trec_run: Write the ranking to this file in TREC's form.
         device: "auto", "cpu", "cuda" or "mps".
         track: Shows progress; see `nearer.encoder.protocol.Track`.
 
     Returns:
         Metrics (named `<name>_<metric>`), counts and the ranking of every query.
+
+    Raises:
+        UsageError: Something is wrong with the request; no model was loaded.
+
+    Example:
+        >>> import numpy as np, nearer
+        >>> rows = [{"id": "a", "label": "x"}, {"id": "b", "label": "x"}, {"id": "c", "label": "y"}]
+        >>> result = nearer.evaluate(query_data=rows, embeddings=np.eye(3) + 1, limit=1)
+        >>> result.queries, "embeddings_ndcg_at_k" in result.metrics
+        (3, True)
     """
     given = dict(locals())
-    from nearer.run.use import evaluate_model
+    from nearer.run.scores import evaluate_any
 
-    return evaluate_model(**given)
+    return evaluate_any(**given)
 
 
 def encode(

@@ -1,68 +1,205 @@
-"""Results of some queries before and after a run, as texts, from the ranks that it kept."""
+"""Results of some queries before and after a run: kept with it, or read from its rankings."""
 
 import json
 import random
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.feather as feather
 
 from nearer.artifact.atomic import write_text
-from nearer.callbacks import EvaluationCallback
+from nearer.errors import UnknownName, UsageError, did_you_mean
 from nearer.evaluation.result import plain
 from nearer.loop.state import FitResult
 from nearer.run.door import Plan
+from nearer.run.ranks import Ranks, all_ranks, find_ranks, name_of_evaluation, ranks_of
 from nearer.run.record import RunFolder
-from nearer.run.recorder import ranks_file
+from nearer.run.texts import Texts, read_texts
 
+if TYPE_CHECKING:
+    from nearer.run.handle import Run
+
+FILE = "examples.json"
 QUERIES = 5
 SHOWN = 5
+STAGES = ("before", "after")
 
-Examples = dict[str, dict[str, list[str]]]
+
+@dataclass(frozen=True)
+class Match:
+    """A document that was found.
+
+    Attributes:
+        id: Its id.
+        text: Its text; the id where that is not to be had.
+        relevant: Whether it is relevant; None where that is not known.
+    """
+
+    id: str
+    text: str
+    relevant: bool | None = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """A query with its best results.
+
+    Attributes:
+        query: Its id.
+        text: Its text; the id where that is not to be had.
+        matches: What was found, nearest first.
+    """
+
+    query: str
+    text: str
+    matches: tuple[Match, ...]
+
+
+Examples = dict[str, list[Example]]
+"""Examples "before" and "after"."""
 
 
 def write_examples(plan: Plan, folder: RunFolder, result: FitResult) -> None:
-    """Write examples.json: best results of some queries, drawn with the run's seed."""
-    if not plan.evaluations or not result.history or result.kept is None:
-        return
-    evaluation = plan.evaluations[0]
-    prefix = evaluation.prefix(plan.model_name)
-    before = folder.ranks / ranks_file(prefix, result.history[0])
-    after = folder.ranks / ranks_file(prefix, result.kept)
-    if not (before.is_file() and after.is_file()):
-        return
-    assert evaluation.evaluation_set is not None
-    count = len(evaluation.evaluation_set.query)
-    drawn = sorted(random.Random(plan.spec.seed).sample(range(count), min(QUERIES, count)))
-    examples = {
-        "before": results(evaluation, before, drawn),
-        "after": results(evaluation, after, drawn),
-    }
-    text = json.dumps(examples, indent=2, ensure_ascii=False)
-    write_text(folder.path / "examples.json", text + "\n")
+    """Write examples.json: results of some queries of each evaluation, drawn by the run's seed."""
+    points = {"before": result.history[0] if result.history else None, "after": result.kept}
+    files = {(r.evaluation, r.epoch, r.step): r for r in all_ranks(folder.ranks)}
+    written: dict[str, Any] = {}
+    for evaluation in plan.evaluations:
+        if not evaluation.gather_examples:
+            continue
+        name = evaluation.prefix(plan.model_name)
+        texts, drawn = Texts(evaluation.evaluation_set), None
+        examples: Examples = {}
+        for stage, point in points.items():
+            ranks = point and files.get((name, point.epoch, point.step))
+            if ranks:
+                drawn = drawn or draw(ranks, evaluation.num_example_queries, plan.spec.seed)
+                examples[stage] = results(ranks, drawn, SHOWN, texts)
+        if len(examples) == len(points):
+            written[name] = {s: [asdict(one) for one in found] for s, found in examples.items()}
+    if written:
+        said = json.dumps(written, indent=2, ensure_ascii=False)
+        write_text(folder.path / FILE, said + "\n")
 
 
-def results(
-    evaluation: EvaluationCallback, ranks: Path, queries: Sequence[int], shown: int = SHOWN
-) -> dict[str, list[str]]:
-    """The best documents of some queries as texts.
+def read_examples(
+    run: "Run",
+    queries: Sequence[str] | None = None,
+    k: int | None = None,
+    evaluation: str | None = None,
+) -> Examples:
+    """Results of chosen queries, or of those that the run drew; see `Run.example_results`."""
+    if k is not None and k < 1:
+        raise UsageError(f"k: {k}; must be at least 1")
+    if queries is None and evaluation is None and not run.evaluations:
+        return {stage: [] for stage in STAGES}
+    name = name_of_evaluation(run, evaluation)
+    kept = _kept(run, name)
+    shown = SHOWN if k is None else k
+    if queries is None and kept and shown <= SHOWN:
+        return {s: [_cut(one, shown) for one in found] for s, found in kept.items()}
+    sides = {stage: _at(run, stage, name) for stage in STAGES}
+    there = sides["after"] or sides["before"] or ranks_of(run, name)[-1]
+    texts = read_texts(run.record, name, there.facts())
+    if queries is not None:
+        ids = _chosen(queries, there, texts)
+    elif kept:
+        ids = [one.query for one in kept["after"]]
+    else:
+        ids = draw(there, QUERIES, run.record["spec"].get("seed", 42))
+    return {s: results(ranks, ids, shown, texts) if ranks else [] for s, ranks in sides.items()}
+
+
+def draw(ranks: Ranks, count: int, seed: int) -> list[str]:
+    """Draw queries of a ranking, in its order; the same seed draws the same ones."""
+    ids = ranks.read("query")["query"]
+    rows = sorted(random.Random(seed).sample(range(len(ids)), min(count, len(ids))))
+    drawn: list[str] = ids.take(pa.array(rows, pa.int64())).to_pylist()
+    return drawn
+
+
+def results(ranks: Ranks, queries: Sequence[str], k: int, texts: Texts) -> list[Example]:
+    """The best documents of some queries.
 
     Args:
-        evaluation: The evaluation that the ranks are of.
-        ranks: A file of ranks.
-        queries: Row numbers of the queries.
-        shown: Most documents a query.
+        ranks: The ranking.
+        queries: Ids of queries in it.
+        k: Most documents a query.
+        texts: What the ids stand for.
     """
-    data = evaluation.evaluation_set
-    assert data is not None
-    found = feather.read_table(str(ranks), columns=["hits"]).column("hits").take(pa.array(queries))
-    texts = data.query.items.take(pa.array(queries)).to_pylist()
-    shown_ids = [ids[:shown] for ids in found.to_pylist()]
-    rows = pc.index_in(
-        pa.array([i for ids in shown_ids for i in ids], pa.large_string()),
-        value_set=plain(data.searched.ids),
-    )
-    items = iter(data.searched.items.take(rows).to_pylist())
-    return {text: [next(items) for _ in ids] for text, ids in zip(texts, shown_ids, strict=True)}
+    table = ranks.read("query", "hits", "first_relevant")
+    rows = pc.index_in(pa.array(queries, pa.large_string()), value_set=plain(table["query"]))
+    found = table.take(rows).to_pylist()
+    examples = []
+    for row, text in zip(found, texts.queries(queries), strict=True):
+        ids = row["hits"][:k]
+        marks: Sequence[bool | None] | None = texts.relevant(row["query"], ids)
+        if marks is None:  # only the first is known; what stands above it is not relevant
+            first = row["first_relevant"] or len(row["hits"]) + 1
+            marks = [None if rank > first else rank == first for rank in range(1, len(ids) + 1)]
+        matches = map(Match, ids, texts.documents(ids), marks)
+        examples.append(Example(row["query"], text, tuple(matches)))
+    return examples
+
+
+def by_text(examples: Examples) -> dict[str, dict[str, list[str]]]:
+    """Examples as texts alone: {"before": {query: [document, …]}, "after": …}.
+
+    Of two queries with one text the second is named with its id.
+    """
+    plain_: dict[str, dict[str, list[str]]] = {}
+    for stage, found in examples.items():
+        texts = plain_[stage] = {}
+        for one in found:
+            key = one.text if one.text not in texts else f"{one.text} ({one.query})"
+            texts[key] = [match.text for match in one.matches]
+    return plain_
+
+
+def _kept(run: "Run", evaluation: str) -> Examples:
+    try:
+        said = json.loads((run.folder / FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    if evaluation not in said:
+        return {}
+    return {stage: [_example(one) for one in said[evaluation][stage]] for stage in STAGES}
+
+
+def _example(said: dict[str, Any]) -> Example:
+    return Example(said["query"], said["text"], tuple(Match(**m) for m in said["matches"]))
+
+
+def _cut(one: Example, k: int) -> Example:
+    return Example(one.query, one.text, one.matches[:k])
+
+
+def _at(run: "Run", stage: str, evaluation: str) -> Ranks | None:
+    try:
+        return find_ranks(run, stage, evaluation)
+    except UnknownName:  # one that passes over points may not have been at this one
+        return None
+
+
+def _chosen(queries: Sequence[str], ranks: Ranks, texts: Texts) -> list[str]:
+    """Ids of the queries that a user names by id or by text."""
+    known = plain(ranks.read("query")["query"])
+    is_id = pc.is_in(pa.array(queries, pa.large_string()), value_set=known).to_pylist()
+    chosen = [
+        query if there else by
+        for query, there, by in zip(queries, is_id, texts.query_ids(queries), strict=True)
+    ]
+    for query, found in zip(queries, chosen, strict=True):
+        if found is None:
+            where = "" if texts else "; the evaluation's data can't be read, so give its id"
+            raise UnknownName(
+                f'"{query}" is neither the id nor the text of a query of "{ranks.evaluation}"'
+                f"{where}.{did_you_mean(query, known.to_pylist()[:MOST_GUESSED])}"
+            )
+    return [found for found in chosen if found is not None]
+
+
+MOST_GUESSED = 10_000
+"""Most ids that are looked through for one that was meant."""

@@ -6,7 +6,16 @@ from typing import Any
 
 from nearer.errors import NearerError, SpecError, did_you_mean
 
-EVALUATION = ("query_data", "index_data", "qrels", "limit", "cutoffs", "distance")
+EVALUATION = (
+    "query_data",
+    "index_data",
+    "qrels",
+    "limit",
+    "cutoffs",
+    "distance",
+    "query_sample_size",
+    "memory_budget",
+)
 
 
 class Faults:
@@ -43,6 +52,20 @@ class Faults:
             for error in self.errors:
                 lines += error.faults if isinstance(error, SpecError) else [str(error)]
             raise SpecError(lines)
+
+
+def too_small(**numbers: tuple[int | None, int]) -> list[str]:
+    """Numbers below the least that they may be, as faults; None is no number.
+
+    Example:
+        >>> too_small(limit=(0, 1), truncate_dim=(None, 1), seed=(0, 0))
+        ['limit: 0; must be at least 1']
+    """
+    return [
+        f"{name}: {value}; must be at least {least}"
+        for name, (value, least) in numbers.items()
+        if value is not None and value < least
+    ]
 
 
 def misfits(options: dict[str, Any]) -> list[str]:

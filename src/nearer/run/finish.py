@@ -1,5 +1,6 @@
 """When the loop has ended: what a run says of it, and the artifact that it leaves."""
 
+import inspect
 import logging
 import shlex
 from pathlib import Path
@@ -13,10 +14,10 @@ from nearer.encoder.protocol import Encoder
 from nearer.loop.state import EvaluationPoint, FitResult
 from nearer.run.door import Plan
 from nearer.run.record import RunFolder, environment, plain_metrics
-from nearer.run.spec import RunSpec
 
 LOGGER = logging.getLogger("nearer")
-DEFAULT_LIMIT = RunSpec.model_fields["limit"].default
+DECIDE = ("limit", "distance", "definitions", "truncate_dim", "query_sample_size", "sample_seed")
+"""Options of an evaluation that its figures hang on, beside the data."""
 
 
 def say_how_it_went(plan: Plan, result: FitResult, seconds: float) -> None:
@@ -83,8 +84,11 @@ def next_command(plan: Plan, folder: RunFolder) -> str:
         value = getattr(data, name)
         if isinstance(value, str | Path):
             words += [f"--{name.replace('_', '-')}", str(value)]
-    if data.limit != DEFAULT_LIMIT:
-        words += ["--limit", str(data.limit)]
+    defaults = inspect.signature(type(data)).parameters
+    for name in DECIDE:
+        value = getattr(data, name)
+        if value != defaults[name].default:
+            words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
 
 
@@ -99,6 +103,12 @@ def base_model(model: Any, name: str) -> str:
 def best_epoch(plan: Plan, result: FitResult) -> int | None:
     """The epoch that scored best; None where nothing was judged."""
     return result.kept.epoch if result.kept is not None and plan.keep == "best" else None
+
+
+def kept_point(result: FitResult) -> dict[str, int] | None:
+    """The point whose weights the artifact holds; None where they were not evaluated."""
+    kept = result.kept
+    return None if kept is None else {"epoch": kept.epoch, "step": kept.step}
 
 
 def first(result: FitResult) -> EvaluationPoint | None:

@@ -1,8 +1,9 @@
 """Run: a handle on a run's folder. Reads; whoever executes a run writes."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nearer.artifact.store import load_artifact
 from nearer.encoder.protocol import Encoder
@@ -10,6 +11,12 @@ from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.errors import NearerError
 from nearer.loop.state import StopKind, StopReason
 from nearer.run.record import RunFolder, Status
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nearer.evaluation.comparison import Comparison
+    from nearer.run.ranks import Point
 
 
 class Run:
@@ -108,14 +115,103 @@ class Run:
         except FileNotFoundError:
             return ""
 
-    def example_results(self) -> dict[str, dict[str, list[str]]]:
-        """Best results of some queries, before and after: {"before": {query: [document, …]}, …}."""
-        try:
-            text = (self.folder / "examples.json").read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return {"before": {}, "after": {}}
-        examples: dict[str, dict[str, list[str]]] = json.loads(text)
-        return examples
+    @property
+    def evaluations(self) -> list[str]:
+        """Names of the evaluations whose ranks it keeps, in its own order."""
+        from nearer.run.ranks import all_ranks
+
+        kept = {ranks.evaluation for ranks in all_ranks(self._folder.ranks)}
+        listed = [name.removeprefix("evaluation ") for name in self.record.get("data") or ()]
+        return [*(n for n in listed if n in kept), *sorted(kept.difference(listed))]
+
+    def compare(
+        self,
+        epoch_a: "Point" = "before",
+        epoch_b: "Point" = "after",
+        *,
+        metric: str | None = None,
+        evaluation: str | None = None,
+        resamples: int = 10_000,
+        seed: int = 0,
+    ) -> "Comparison":
+        """Compare two points of the run query by query.
+
+        Args:
+            epoch_a: "before" (the model as it came), "after" (whose weights the run kept), an
+                epoch (its last evaluation if it has several), or a step such as "step150".
+            epoch_b: The same for the other side.
+            metric: What to compare by; default nDCG.
+            evaluation: Name of the evaluation; default: the first of `evaluations`.
+            resamples: Draws of the bootstrap.
+            seed: Of the draws.
+
+        Returns:
+            Means, the bootstrap interval of their difference, queries won, lost and tied, and the
+            documents that moved; see `nearer.compare`, also for two runs.
+
+        Raises:
+            UnknownName: No such point, evaluation or metric; says which there are.
+            UsageError: The run kept no ranks.
+
+        Example:
+            >>> print(run.compare("before", "after"))  # doctest: +SKIP
+        """
+        from nearer.run.compare import compare
+
+        return compare(
+            self,
+            self,
+            epoch_a=epoch_a,
+            epoch_b=epoch_b,
+            metric=metric,
+            evaluation=evaluation,
+            resamples=resamples,
+            seed=seed,
+        )
+
+    def example_results(
+        self,
+        queries: Sequence[str] | None = None,
+        k: int | None = None,
+        evaluation: str | None = None,
+    ) -> dict[str, dict[str, list[str]]]:
+        """Best results of some queries, before and after: {"before": {query: [document, …]}, …}.
+
+        Args:
+            queries: Ids or texts of queries; default: those that the run drew.
+            k: Most documents a query; default 5.
+            evaluation: Name of the evaluation; default: the first of `evaluations`.
+
+        Returns:
+            Texts; ids where the data of the evaluation is gone or has changed since.
+
+        Raises:
+            UnknownName: No such query or evaluation.
+            UsageError: `k` below 1.
+        """
+        from nearer.run.examples import by_text, read_examples
+
+        return by_text(read_examples(self, queries, k, evaluation))
+
+    def display_examples(
+        self,
+        k: int = 5,
+        queries: Sequence[str] | None = None,
+        evaluation: str | None = None,
+        console: "Console | None" = None,
+    ) -> None:
+        """Print the results of some queries before and after; ✓ marks what is relevant.
+
+        Args:
+            k: Most documents a query.
+            queries: Ids or texts of queries; default: those that the run drew.
+            evaluation: Name of the evaluation; default: the first of `evaluations`.
+            console: Where to print; default: stdout.
+        """
+        from nearer.run.display import display_examples
+        from nearer.run.examples import read_examples
+
+        display_examples(read_examples(self, queries, k, evaluation), console)
 
     def result(self) -> dict[str, Any]:
         """What `nearer fit --json` prints; paths are absolute."""

@@ -1,17 +1,23 @@
 """The run's own recorder: a callback that writes metrics.jsonl and the ranks of every query."""
 
+import hashlib
 import json
 import os
 import time
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.feather as feather
 
 from nearer.callbacks import EvaluationCallback
+from nearer.data.collection import Collection
+from nearer.data.fingerprint import fingerprint
 from nearer.loop.callback import Callback
 from nearer.loop.context import Context
 from nearer.loop.state import EvaluationPoint
+from nearer.run.ranks import FACTS, ranks_file
 from nearer.run.record import RunFolder, plain_metrics
 
 
@@ -30,8 +36,11 @@ class Recorder(Callback):
     def on_fit_begin(self, ctx: Context) -> None:
         """Begin with empty records; `seconds` of a line counts from here."""
         self._began = time.monotonic()
+        self._data: dict[str, tuple[pa.Table, dict[str, Any]]] = {}
         self.folder.metrics.write_text("", encoding="utf-8")
         self.folder.ranks.mkdir(exist_ok=True)
+        for left in self.folder.ranks.glob("*.arrow"):  # of an attempt that came to nothing
+            left.unlink()
 
     def on_metrics(self, ctx: Context) -> None:
         """Append this point's line and write the ranks behind it."""
@@ -39,10 +48,7 @@ class Recorder(Callback):
         if point is None:
             return
         for evaluation in self.evaluations:
-            table = _ranks(evaluation)
-            if table is not None:
-                name = ranks_file(evaluation.prefix(ctx.config.model_name), point)
-                feather.write_feather(table, str(self.folder.ranks / name), compression="zstd")
+            self._write_ranks(evaluation, point, ctx.config.model_name)
         line = json.dumps(
             {
                 "epoch": point.epoch,
@@ -56,15 +62,65 @@ class Recorder(Callback):
             file.flush()
             os.fsync(file.fileno())
 
+    def _write_ranks(
+        self, evaluation: EvaluationCallback, point: EvaluationPoint, model_name: str
+    ) -> None:
+        result, data = evaluation.result, evaluation.evaluation_set
+        declared = evaluation.produces(model_name)
+        # An evaluation that passed over this point still has the result of an earlier one.
+        if result is None or data is None or not any(m.key in point.metrics for m in declared):
+            return
+        name = evaluation.prefix(model_name)
+        if name not in self._data:
+            self._data[name] = _columns(data), _facts(evaluation)
+        columns, facts = self._data[name]
+        table = result.to_arrow(data.query.ids, data.searched.ids)
+        for column in columns.column_names:
+            table = table.append_column(column, columns[column])
+        directions = {m.bare: m.direction for m in declared if m.bare in result.per_query}
+        said = json.dumps({**facts, "metrics": directions})
+        table = table.replace_schema_metadata({FACTS: said.encode()})
+        path = self.folder.ranks / ranks_file(name, point.epoch, point.step)
+        feather.write_feather(table, str(path), compression="zstd")
 
-def ranks_file(evaluation: str, point: EvaluationPoint) -> str:
-    """Name of the file with the ranks of one evaluation at one point."""
-    plain = "".join(c if c.isalnum() or c in "-_" else "-" for c in evaluation)
-    return f"{plain}.epoch{point.epoch:03}.step{point.step:07}.arrow"
+
+def _columns(data: Any) -> pa.Table:
+    """What is the same at every point: what each query is, and how much is relevant to it."""
+    return pa.table(
+        {
+            "content": content_hashes(data.query),
+            "relevant": pa.array(np.asarray(data.relevance.counts), pa.int64()),
+        }
+    )
 
 
-def _ranks(evaluation: EvaluationCallback) -> pa.Table | None:
-    result, data = evaluation.result, evaluation.evaluation_set
-    if result is None or data is None:
-        return None
-    return result.to_arrow(data.query.ids, data.searched.ids)
+def _facts(evaluation: EvaluationCallback) -> dict[str, Any]:
+    data = evaluation.evaluation_set
+    assert data is not None
+    return {
+        "limit": evaluation.limit,
+        "definitions": evaluation.definitions,
+        "index_size": len(data.searched),
+        "query_fingerprint": fingerprint_of(data.query),
+        "index_fingerprint": fingerprint_of(data.searched),
+    }
+
+
+def fingerprint_of(side: Collection) -> str:
+    """The fingerprint of ids and items; pictures count by their paths."""
+    return fingerprint(pa.table({"id": side.ids, "item": side.items}))
+
+
+def content_hashes(queries: Collection) -> pa.Array:
+    """A number for each query's text, so that another text under the same id is noticed.
+
+    Null for pictures: the same picture may lie elsewhere.
+    """
+    if queries.modality != "text":
+        return pa.nulls(len(queries), pa.uint64())
+    digests = b"".join(
+        hashlib.blake2b(item.encode(), digest_size=8).digest()
+        for chunk in queries.items.chunks
+        for item in chunk.to_pylist()
+    )
+    return pa.array(np.frombuffer(digests, dtype="<u8"))

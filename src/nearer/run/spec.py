@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from nearer.errors import DataError, SpecError
+from nearer.errors import DataError, SpecError, UsageError
+from nearer.evaluation.budget import memory_bytes
 from nearer.run.faults import fault_line, misfits
 from nearer.run.pairs import numbers, pairs, values
 
@@ -47,6 +48,12 @@ class RunSpec(BaseModel):
     cutoffs: tuple[Count, ...] = Field((), description="More values of k: 1,10 gives ndcg@10.")
     distance: Literal["cosine", "dot", "euclidean"] = Field(
         "cosine", description="How embeddings are compared in the evaluation."
+    )
+    query_sample_size: Count | None = Field(
+        None, description="How many of the queries ask, drawn once; default: all."
+    )
+    memory_budget: int | str = Field(
+        "1GiB", description="Memory that a search may take: 1GiB, 512MB, or bytes."
     )
     monitor: str | None = Field(
         None, description="Metric to stop by; default ndcg_at_k, else val_loss. Adds EarlyStopping."
@@ -129,6 +136,15 @@ class RunSpec(BaseModel):
     @classmethod
     def _numbers(cls, value: Any) -> Any:
         return numbers(value) if isinstance(value, str) else value
+
+    @field_validator("memory_budget", mode="before")
+    @classmethod
+    def _memory(cls, value: Any) -> Any:
+        try:
+            memory_bytes(value)
+        except UsageError as error:
+            raise ValueError(str(error).removeprefix("memory_budget is ")) from error
+        return value
 
     @field_validator("columns", mode="before")
     @classmethod

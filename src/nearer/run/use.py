@@ -1,8 +1,6 @@
-"""Using models outside of a run: from whatever names one to an encoder, its scores, its vectors."""
+"""Using models outside of a run: from whatever names one to an encoder, its embeddings."""
 
-import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +13,7 @@ from nearer.encoder.loading import load_encoder
 from nearer.encoder.protocol import Encoder, Side, untracked
 from nearer.encoder.sharing import SharedEmbeddings
 from nearer.encoder.store import default_store
-from nearer.evaluation.evaluator import evaluate
-from nearer.evaluation.reading import read_evaluation_set
-from nearer.evaluation.result import EvaluationResult
-from nearer.evaluation.trec import write_trec_run
 from nearer.run.device import check_device, make_accelerator
-
-LOGGER = logging.getLogger("nearer")
 
 
 def open_encoder(model: Any, device: str = "auto") -> Encoder:
@@ -36,35 +28,6 @@ def open_encoder(model: Any, device: str = "auto") -> Encoder:
     encoder.module.to(make_accelerator(device).device)
     encoder.module.eval()
     return encoder
-
-
-def evaluate_model(
-    model: Any,
-    query_data: Any,
-    index_data: Any,
-    qrels: Any,
-    name: str | None,
-    columns: Any,
-    on_bad_row: Any,
-    trec_run: str | Path | None,
-    device: str,
-    track: Any,
-    **options: Any,
-) -> EvaluationResult:
-    """Read the data first, then load the model; see `nearer.evaluate`."""
-    read = read_evaluation_set(
-        query_data, index_data, qrels, columns=columns, on_bad_row=on_bad_row
-    )
-    for note in read.notes:
-        LOGGER.warning("%s", note)
-    data = read.data
-    encoder = open_encoder(model, device)
-    shared = SharedEmbeddings(default_store())
-    result = evaluate(encoder, data, encode=shared, track=track or untracked, **options)
-    if trec_run is not None:
-        write_trec_run(trec_run, data.query.ids, data.searched.ids, result.rows, result.scores)
-    prefix = name or encoder.name
-    return replace(result, metrics={f"{prefix}_{k}": v for k, v in result.metrics.items()})
 
 
 def encode_data(model: Any, data: Any, side: Side, device: str, track: Any = None) -> np.ndarray:

@@ -145,6 +145,82 @@ def test_notes_are_said_when_the_fit_begins(caplog):
     ]
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"query_sample_size": 0}, "query_sample_size: 0; must be a whole number, at least 1"),
+        ({"every": 1.5}, r"every: 1\.5; must be a whole number, at least 1"),
+        ({"num_example_queries": 0}, "num_example_queries: 0; must"),
+        ({"sample_seed": -1}, "sample_seed: -1; must be a whole number, at least 0"),
+        ({"memory_budget": "lots"}, "memory_budget is 'lots'; give a number of bytes"),
+    ],
+)
+def test_arguments_out_of_range(options, says):
+    with pytest.raises(SpecError, match=f"^EvaluationCallback.{says}"):
+        labels(**options)
+    with pytest.raises(SpecError, match=says) as caught:
+        labels(**{"every": -3, **options}, limit=3)
+    assert len(caught.value.faults) == (1 if "every" in options else 2)
+
+
+def test_the_memory_budget_reaches_the_search(monkeypatch):
+    from nearer.callbacks import evaluation
+
+    seen, evaluate = [], evaluation.evaluate
+
+    def spy(*args, memory_budget, **options):
+        seen.append(memory_budget)
+        return evaluate(*args, memory_budget=memory_budget, **options)
+
+    monkeypatch.setattr(evaluation, "evaluate", spy)
+    toy_fit(labels(memory_budget="2MiB"), epochs=1)
+    toy_fit(labels(), epochs=1)
+    assert seen == [2 << 20] * 2 + [1 << 30] * 2
+
+
+def test_a_sample_is_the_same_at_every_point_and_its_metrics_are_those_of_its_queries(caplog):
+    whole, sample = labels(name="all"), labels(name="some", query_sample_size=4)
+    compared = []
+
+    def compare(ctx):
+        rows = sample.evaluation_set.asking
+        for name, values in whole.result.per_query.items():
+            np.testing.assert_array_equal(sample.result.per_query[name], values[rows])
+        compared.append(rows.tolist())
+
+    with caplog.at_level(logging.WARNING, "nearer"):
+        result = toy_fit(whole, sample, LambdaCallback(on_metrics=compare))
+    assert len(compared) == 3
+    assert compared[0] == compared[1] == compared[2]
+    assert sample.result.queries == 4
+    assert sample.result.index == len(LABELLED)
+    assert result.history[0].metrics["some_recall_at_k"] != 0
+    assert "4 of 10 queries ask, drawn with seed 42" in caplog.text
+
+
+def test_where_it_is_not_its_turn_nothing_is_reported(tmp_path):
+    from nearer.callbacks import CSVLogger
+
+    callback, results = labels(every=3), []
+    note = LambdaCallback(on_metrics=lambda ctx: results.append(callback.result is not None))
+    logger = CSVLogger(tmp_path / "metrics.csv")
+    result = toy_fit(callback, note, logger, EarlyStopping("ndcg_at_k", patience=9), epochs=5)
+    measured = ["model_ndcg_at_k" in point.metrics for point in result.history]
+    assert measured == results == [True, False, False, True, False, True]
+    assert "model_ndcg_at_k" in result.kept.metrics
+    header, *lines = (line.split(",") for line in (tmp_path / "metrics.csv").read_text().split())
+    column = header.index("model_ndcg_at_k")
+    assert [bool(line[column]) for line in lines] == measured
+
+
+def test_a_stop_by_another_metric_leaves_no_metric_out():
+    stop = LambdaCallback(on_metrics=lambda ctx: ctx.request_stop("enough") if ctx.step else None)
+    callback = labels(every=4)
+    result = toy_fit(callback, stop, epochs=5)
+    assert [p.epoch for p in result.history] == [0, 1, 1]
+    assert result.kept.metrics["model_ndcg_at_k"] == callback.result.metrics["ndcg_at_k"]
+
+
 def test_a_signal_ends_a_long_evaluation():
     from support.faults import signal_at
 

@@ -87,6 +87,7 @@ def test_evaluate_equals_score_on_the_same_embeddings() -> None:
     assert result.metrics["recall@15"] >= result.metrics["recall_at_k"]
     assert len(fake.seen) == len(set(fake.seen)) == result.encoded
     assert result.encoded + result.reused == 230
+    assert result.distinct == result.encoded  # no cache in between
     assert {side for side, _ in fake.seen} == {"query", "document"}
     assert (result.queries, result.index, result.queries_without_relevant) == (30, 200, 0)
     assert result.metrics["hit_at_k"] > 0.9

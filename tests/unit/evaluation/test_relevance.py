@@ -1,6 +1,9 @@
 """Relevance by judgments and by labels: gains, counts and the ideal, without self-matches."""
 
 import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -79,12 +82,47 @@ def test_what_is_refused() -> None:
         LabelRelevance(np.array([4]), np.array([0]), 3)
 
 
+QUERIES, ROWS, CLASSES, DEPTH = 100_000, 1_000_000, 1_000, 20
+
+
+@contextmanager
+def small_and_quick(megabytes: int, seconds: float) -> Iterator[None]:
+    """All pairs would take 100 GB as bits; one pass of Python over the rows takes its seconds."""
+    tracemalloc.start()
+    began = time.process_time()
+    try:
+        yield
+        took = time.process_time() - began
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < megabytes << 20
+    assert took < seconds
+
+
 def test_labels_fit_a_hundred_thousand_queries_and_a_million_rows() -> None:
     rng = np.random.default_rng(0)
-    query, index = rng.integers(0, 1000, 100_000), rng.integers(0, 1000, 1_000_000)
-    began = time.perf_counter()
-    relevance = LabelRelevance(query, index, 1000)
-    gains = relevance.gains(np.arange(100_000), rng.integers(0, 1_000_000, (100_000, 20)))
-    assert relevance.counts.sum() > 0
-    assert gains.mean() == pytest.approx(0.001, rel=0.2)
-    assert time.perf_counter() - began < 5
+    query, index = rng.integers(0, CLASSES, QUERIES), rng.integers(0, CLASSES, ROWS)
+    found = rng.integers(0, ROWS, (QUERIES, DEPTH))
+    with small_and_quick(megabytes=100, seconds=5):
+        relevance = LabelRelevance(query, index, CLASSES)
+        gains = relevance.gains(np.arange(QUERIES), found)
+        ideal = relevance.ideal(np.arange(QUERIES), DEPTH)
+    assert relevance.counts.sum() == np.bincount(index)[query].sum()
+    assert gains.mean() == pytest.approx(1 / CLASSES, rel=0.2)
+    assert ideal.all()
+
+
+def test_judgments_fit_a_hundred_thousand_queries_and_a_million_rows() -> None:
+    rng = np.random.default_rng(0)
+    query, index = rng.integers(0, QUERIES, 10 * QUERIES), rng.integers(0, ROWS, 10 * QUERIES)
+    grades = rng.integers(0, 4, 10 * QUERIES)
+    found = rng.integers(0, ROWS, (QUERIES, DEPTH))
+    found[query, 0] = index  # one that is judged, for most
+    with small_and_quick(megabytes=300, seconds=10):
+        relevance = JudgedRelevance(QUERIES, query, index, grades)
+        gains = relevance.gains(np.arange(QUERIES), found)
+        ideal = relevance.ideal(np.arange(QUERIES), DEPTH)
+    assert relevance.counts.sum() == pytest.approx((grades > 0).sum(), rel=1e-3)
+    assert (gains[:, 0] > 0).mean() == pytest.approx(0.75, abs=0.01)
+    assert (ideal[:, 0] >= gains.max(axis=1)).all()
