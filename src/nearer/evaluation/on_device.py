@@ -18,6 +18,19 @@ BATCH, WIDTH = 1 << 12, 1 << 14
 """Queries and index rows multiplied at a time: 256 MB of estimates on the device."""
 
 
+def search_device(device: object) -> str | None:
+    """Where to search, if the encoder is on this device: there if it is a CUDA or ROCm GPU.
+
+    The error bound of the filter holds for their float32 products; what others do is not known.
+
+    Example:
+        >>> search_device("cuda:1"), search_device("cpu"), search_device("mps")
+        ('cuda:1', None, None)
+    """
+    name = str(device)
+    return name if name.split(":")[0] == "cuda" else None
+
+
 def match_on_device(
     search: "Search", block: Block, most: int, device: str, done: Callable[[int], None]
 ) -> None:
