@@ -59,6 +59,27 @@ def real_embeddings(count: int) -> np.ndarray:
     return np.load(path)
 
 
+def clear_cut(case: Case, queries: int, ties: bool) -> Case:
+    """So many of the queries whose order float32 can tell, so that both programs must agree.
+
+    Their first eleven rows are copies or apart. Without `ties` the last hit and the next are apart
+    too: one query with a tie there sends sentence-transformers down its slow path for all of them.
+    """
+    from nearer.evaluation.search import search
+
+    gaps = -np.diff(search(case.queries, case.index, K + 1).scores, axis=1)
+    clear = ((gaps == 0) | (gaps > 1e-6))[:, :11].all(axis=1)
+    if not ties:
+        clear &= gaps[:, K - 1] > 1e-6
+    chosen = np.flatnonzero(clear)[:queries]
+    if len(chosen) < queries:
+        raise RuntimeError(f"only {len(chosen)} of {len(case.queries)} queries are clear-cut")
+    new = np.full(len(case.queries), -1)
+    new[chosen] = np.arange(queries)
+    kept = new[case.query_rows] >= 0
+    return Case(case.queries[chosen], case.index, new[case.query_rows[kept]], case.index_rows[kept])
+
+
 def make_case(queries: int, rows: int, texts: int, duplicates: float) -> Case:
     """An index as large as it takes, out of real embeddings mixed in pairs.
 

@@ -4,11 +4,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nearer.encoder.protocol import Encoder, Track, untracked
+from nearer.encoder.protocol import Encoder, Track, device_of, untracked
 from nearer.errors import DataError
 from nearer.evaluation.distances import Distance
 from nearer.evaluation.distinct import Distinct, Encode
 from nearer.evaluation.evaluation_set import EvaluationSet, build_evaluation_set
+from nearer.evaluation.on_device import search_device
 from nearer.evaluation.result import EvaluationResult
 from nearer.evaluation.scoring import Measure, score, score_index
 from nearer.evaluation.search import MEMORY_BUDGET
@@ -58,7 +59,8 @@ def evaluate(
         UsageError: A limit, cutoff or truncate_dim out of range.
     """
     began = time.perf_counter()
-    measure = Measure(limit, cutoffs, distance, definitions, metrics, memory_budget)
+    device = search_device(device_of(encoder.module))
+    measure = Measure(limit, cutoffs, distance, definitions, metrics, memory_budget, device)
     if encode is None:
         from nearer.encoder.embedding import encode as embed
 

@@ -1,26 +1,25 @@
 """The training loop. Everything that is not the loop is a callback or a parameter."""
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
 
-from nearer.data.batch import Batch, BatchSource
+from nearer.data.batch import BatchSource
 from nearer.encoder.embedding import evaluating
 from nearer.encoder.protocol import Encoder, Track, untracked
 from nearer.encoder.sharing import SharedEmbeddings
-from nearer.errors import Interrupted, NonFiniteLoss
+from nearer.errors import Interrupted
 from nearer.loop.callback import Callback
 from nearer.loop.closing import complete_last_point
 from nearer.loop.context import LoopState
 from nearer.loop.dispatch import Dispatcher
 from nearer.loop.events import Event
 from nearer.loop.metrics import TRAIN_LOSS, VAL_LOSS, MetricInfo, declare, resolve
-from nearer.loop.optim import build_optimizer, build_scheduler, check_names
+from nearer.loop.optim import check_names
 from nearer.loop.state import FitConfig, FitResult, StopKind, StopReason
-from nearer.loop.step import batch_loss, train_mode
+from nearer.loop.step import batch_loss
+from nearer.loop.trainer import Trainer
 from nearer.losses.protocol import Loss
 
 
@@ -74,7 +73,7 @@ def fit(
         shared=encode or SharedEmbeddings(),
     )
     events = Dispatcher(callbacks, state)
-    trainer = _Trainer(encoder, loss, train, config, accelerator or Accelerator())
+    trainer = Trainer(encoder, loss, train, config, accelerator or Accelerator())
     failure: BaseException | None = None
     try:
         _run(state, events, trainer, train, val)
@@ -111,7 +110,7 @@ def check_metrics(
 def _run(
     state: LoopState,
     events: Dispatcher,
-    trainer: "_Trainer",
+    trainer: Trainer,
     train: BatchSource,
     val: BatchSource | None,
 ) -> None:
@@ -155,7 +154,7 @@ def _run(
 
 
 def _evaluate(
-    state: LoopState, events: Dispatcher, trainer: "_Trainer", val: BatchSource | None
+    state: LoopState, events: Dispatcher, trainer: Trainer, val: BatchSource | None
 ) -> None:
     """One evaluation point: the validation pass, the producers, then the consumers."""
     metrics: dict[str, float] = {}
@@ -171,7 +170,7 @@ def _evaluate(
     events.emit(Event.METRICS)
 
 
-def _validate(state: LoopState, events: Dispatcher, trainer: "_Trainer", val: BatchSource) -> float:
+def _validate(state: LoopState, events: Dispatcher, trainer: Trainer, val: BatchSource) -> float:
     """Mean loss over the held-out rows; the progress of the epoch is left as it was."""
     before = state.batch, state.batch_loss, state.batch_rows
     state.batch, total, rows = 0, 0.0, 0
@@ -189,60 +188,6 @@ def _validate(state: LoopState, events: Dispatcher, trainer: "_Trainer", val: Ba
     events.emit(Event.VAL_END)
     state.batch, state.batch_loss, state.batch_rows = before
     return state.val_loss
-
-
-class _Trainer:
-    """Holds what a step needs: optimizer, schedule, and the loss since the last evaluation."""
-
-    def __init__(
-        self,
-        encoder: Encoder,
-        loss: Loss,
-        train: BatchSource,
-        config: FitConfig,
-        accelerator: Accelerator,
-    ) -> None:
-        set_seed(config.seed)
-        self.encoder, self.config, self.accelerator = encoder, config, accelerator
-        encoder.module.to(accelerator.device)
-        self.loss = loss.to(accelerator.device)
-        optimizer = build_optimizer(encoder.module, self.loss, config)
-        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        scheduler = build_scheduler(optimizer, config, config.epochs * len(train))
-        self.optimizer, self.scheduler = accelerator.prepare(optimizer), scheduler
-        self.total, self.rows = 0.0, 0
-
-    def step(self, batch: Batch) -> float:
-        """Forward, backward, optimizer and schedule; returns the batch's mean loss."""
-        train_mode(self.encoder.module)
-        value = batch_loss(self.encoder, self.loss, batch, self.config.micro_batch)
-        number = value.item()
-        if not math.isfinite(number):
-            rows = ", ".join(map(str, batch.rows[:20].tolist()))
-            more = f", … ({len(batch)} in all)" if len(batch) > 20 else ""
-            raise NonFiniteLoss(
-                f"the loss of a batch is {number}; its rows are {rows}{more}. A lower "
-                "learning_rate, or a look at these rows, may help"
-            )
-        self.accelerator.backward(value)
-        if self.config.clip_norm:
-            self.accelerator.clip_grad_norm_(self.parameters, self.config.clip_norm)
-        self.optimizer.step()
-        self.scheduler.step()
-        self.optimizer.zero_grad()
-        self.total += number * len(batch)
-        self.rows += len(batch)
-        return number
-
-    def rates(self) -> list[float]:
-        """Learning rate of each parameter group for the next step."""
-        return [float(group["lr"]) for group in self.optimizer.param_groups]
-
-    def mean_loss(self) -> float:
-        """Mean over the rows trained on since the last call."""
-        mean = self.total / self.rows
-        self.total, self.rows = 0.0, 0
-        return mean
 
 
 def _result(state: LoopState) -> FitResult:
