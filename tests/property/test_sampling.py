@@ -1,14 +1,19 @@
 """What a sample scores is what its queries score in the evaluation of all, to the last bit."""
 
 import hashlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from nearer.evaluation.evaluator import evaluate
 from nearer.evaluation.reading import read_evaluation_set
+
+BARE = SimpleNamespace(module=nn.Identity())
+"""An encoder of which only the device is asked: the embeddings come from elsewhere."""
 
 
 def embed(encoder, items, side, **progress):
@@ -63,8 +68,8 @@ def test_a_sample_scores_what_its_queries_score_among_all(kind, data):
         "encode": embed,
         "memory_budget": data.draw(st.sampled_from([1 << 30, 1 << 20])),
     }
-    everyone = evaluate(None, whole, **options)
-    sample = evaluate(None, part, **options)
+    everyone = evaluate(BARE, whole, **options)
+    sample = evaluate(BARE, part, **options)
     rows = np.arange(len(whole.query)) if part.asking is None else part.asking
     assert sample.queries == len(rows) == min(size, len(whole.query))
     assert sample.index == everyone.index

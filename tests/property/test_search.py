@@ -61,7 +61,7 @@ def test_threads_change_nothing(kind, distance, threads, monkeypatch) -> None:
     x, q = embeddings(kind, rng, 400, 24), embeddings(kind, rng, 45, 24)
     exclude = rng.integers(-1, 400, 45)
     expected = search(q, x, 10, distance, exclude)
-    monkeypatch.setattr(matching, "_threads", lambda: threads)
+    monkeypatch.setattr(matching, "threads", lambda: threads)
     monkeypatch.setattr(matching, "FEWEST", 4)
     found = search(q, x, 10, distance, exclude, memory_budget=threads * matching.LEAST)
     same(found, (expected.rows, expected.scores))

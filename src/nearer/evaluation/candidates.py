@@ -119,10 +119,11 @@ class Candidates:
             passed: Shape (queries, width): estimates above the threshold; may be overwritten.
             low: Where these rows begin in the block.
         """
-        if self.crowded(int(np.count_nonzero(passed)), passed.size):
+        flat = np.flatnonzero(passed)
+        if self.crowded(len(flat), passed.size):
+            del flat
             self.add_crowded(passed, low)
             return
-        flat = np.flatnonzero(passed)
         query, column = np.divmod(flat, passed.shape[1])
         self.hold(query, column + low, estimates.reshape(-1)[flat])
 

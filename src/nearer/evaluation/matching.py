@@ -1,20 +1,17 @@
 """Multiplies a block of the index with all queries, on all cores, in tiles. Ranks nothing."""
 
 import math
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, ThreadPoolExecutor, wait
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import numpy as np
 
 from nearer.evaluation.candidates import Best, Candidates
 from nearer.evaluation.distances import Block, Distance, estimate
 from nearer.evaluation.on_device import match_on_device
+from nearer.evaluation.threads import on_threads, threads
 
-BATCH, WIDTH = 256, 2048
+BATCH, WIDTH = 512, 4096
 """Queries and index rows multiplied at a time where the budget allows (docs/benchmarks.md)."""
 
 FEWEST = 32
@@ -22,8 +19,6 @@ FEWEST = 32
 
 LEAST = 1 << 24
 """Bytes of the budget below which another thread's own buffers would not fit."""
-
-_limiting = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -69,14 +64,14 @@ def match(search: Search, block: Block, done: Callable[[int], None]) -> None:
         most = sizes(BATCH, len(block.rows), depth, 1, search.budget)[2]
         match_on_device(search, block, most, search.device, done)
         return
-    workers = max(1, min(_threads(), queries // FEWEST, search.budget // LEAST))
+    workers = max(1, min(threads(), queries // FEWEST, search.budget // LEAST))
     batch, width, most = sizes(queries, len(block.rows), depth, workers, search.budget)
 
     def one(low: int, done: Callable[[int], None]) -> None:
         high = min(low + batch, queries)
         _match_batch(search, search.part(low, high), block, width, most, done)
 
-    _on_threads(one, range(0, queries, batch), workers, done)
+    on_threads(one, range(0, queries, batch), workers, done)
 
 
 def sizes(queries: int, rows: int, depth: int, workers: int, budget: int) -> tuple[int, int, int]:
@@ -126,54 +121,3 @@ def _match_batch(
         candidates.add(estimates, passed, low)
         done(size * (high - low))
     candidates.finish()
-
-
-def _on_threads(
-    work: Callable[[int, Callable[[int], None]], None],
-    items: Sequence[int],
-    workers: int,
-    done: Callable[[int], None],
-) -> None:
-    """Do every item on one of several threads, while this one reports what they did."""
-    if workers == 1:
-        for item in items:
-            work(item, done)
-        return
-    counts = [0] * len(items)  # each is written by one thread only
-    stop = threading.Event()
-
-    def counter(place: int) -> Callable[[int], None]:
-        def count(pairs: int) -> None:
-            if stop.is_set():
-                raise CancelledError
-            counts[place] += pairs
-
-        return count
-
-    # How many threads a product takes is a setting of the process, so one search at a time has it.
-    with _limiting, _blas().limit(limits=1), ThreadPoolExecutor(workers) as pool:
-        waiting = {pool.submit(work, item, counter(place)) for place, item in enumerate(items)}
-        reported = 0
-        try:
-            while waiting:
-                finished, waiting = wait(waiting, timeout=0.1, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    future.result()
-                reported, before = sum(counts), reported
-                done(reported - before)
-        except BaseException:  # Ctrl-C too: nobody waits for the rest
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _threads() -> int:
-    """Threads that a matrix product takes now: the user's OMP_NUM_THREADS, or the cores."""
-    return max((library["num_threads"] for library in _blas().info()), default=1)
-
-
-@cache
-def _blas() -> Any:
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
-
-    return ThreadpoolController().select(user_api="blas")

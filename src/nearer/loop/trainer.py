@@ -1,4 +1,4 @@
-"""What takes a step: forward, backward, optimizer and schedule, and the loss since the last point."""
+"""Takes a step: forward, backward, optimizer, schedule; sums the loss. Decides no order."""
 
 import math
 

@@ -6,16 +6,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from torch import nn
 
 from nearer.data.collection import Collection
 from nearer.errors import DataError, UsageError
 from nearer.evaluation import evaluator
 from nearer.evaluation.evaluator import build_evaluation_set, evaluate, score
 from nearer.evaluation.relevance import LabelRelevance
+
+BARE = SimpleNamespace(module=nn.Identity())
+"""An encoder of which only the device is asked: the embeddings come from elsewhere."""
 
 
 def collection(items, labels=None, source="corpus.jsonl") -> Collection:
@@ -45,7 +50,7 @@ class Fake:
         advance: Callable[[int], None] = lambda n: None,
         fresh: Callable[[int], None] = lambda n: None,
     ):
-        assert encoder is None
+        assert encoder is BARE
         self.seen += [(side, item) for item in items]
         advance(len(items))
         fresh(len(items))
@@ -73,10 +78,10 @@ def test_evaluate_equals_score_on_the_same_embeddings() -> None:
     (q, ql), (x, xl) = texts(30, 5), texts(200, 5, 1)
     fake = Fake()
     data = build_evaluation_set(collection(q, ql), collection(x, xl))
-    result = evaluate(None, data, limit=10, cutoffs=[3, 15], encode=fake)
+    result = evaluate(BARE, data, limit=10, cutoffs=[3, 15], encode=fake)
     plain = score(
-        Fake()(None, q, "query"),
-        Fake()(None, x, "document"),
+        Fake()(BARE, q, "query"),
+        Fake()(BARE, x, "document"),
         data.relevance,
         limit=10,
         cutoffs=[3, 15],
@@ -98,11 +103,11 @@ def test_evaluate_equals_score_on_the_same_embeddings() -> None:
 def test_blocks_change_nothing(monkeypatch, block) -> None:
     (q, ql), (x, xl) = texts(30, 5), texts(200, 5, 1)
     data = build_evaluation_set(collection(q, ql), collection(x, xl))
-    whole = evaluate(None, data, limit=10, encode=Fake(), metrics=["ndcg_at_k"])
+    whole = evaluate(BARE, data, limit=10, encode=Fake(), metrics=["ndcg_at_k"])
     monkeypatch.setattr(evaluator, "BLOCK", block)
     fake = Fake()
     streamed = evaluate(
-        None, data, limit=10, encode=fake, metrics=["ndcg_at_k"], memory_budget=1 << 12
+        BARE, data, limit=10, encode=fake, metrics=["ndcg_at_k"], memory_budget=1 << 12
     )
     equal(whole, streamed)
     assert streamed.encoded == whole.encoded == len(set(fake.seen)) == len(fake.seen)
@@ -112,14 +117,14 @@ def test_queries_that_are_the_index_do_not_find_themselves() -> None:
     q, labels = texts(60, 6)
     fake = Fake()
     data = build_evaluation_set(collection(q, labels))
-    result = evaluate(None, data, limit=59, encode=fake)
+    result = evaluate(BARE, data, limit=59, encode=fake)
     assert {side for side, _ in fake.seen} == {"query"}
     assert not (result.rows == np.arange(60)[:, None]).any()
     assert (result.rows >= 0).all()
     assert result.metrics["recall_at_k"] == 1
     assert result.index == 60
     assert data.relevance.counts.tolist() == [9] * 60
-    vectors = fake(None, q, "query")
+    vectors = fake(BARE, q, "query")
     codes = np.unique(labels, return_inverse=True)[1]
     relevance = LabelRelevance(codes, codes, 6, np.arange(60))
     equal(result, score(vectors, None, relevance, limit=59))
@@ -140,7 +145,7 @@ def test_progress_adds_up() -> None:
     (q, ql), (x, xl) = texts(30, 5), texts(200, 5, 1)
     data = build_evaluation_set(collection(q, ql), collection(x, xl))
     for budget in (1 << 30, 1 << 12):
-        evaluate(None, data, encode=Fake(), track=track, memory_budget=budget)
+        evaluate(BARE, data, encode=Fake(), track=track, memory_budget=budget)
         assert seen == {
             "Embedding queries": [30, 30],
             "Embedding index": [200, 200],
@@ -151,11 +156,11 @@ def test_progress_adds_up() -> None:
 def test_r_precision_searches_as_deep_as_r() -> None:
     (q, ql), (x, xl) = texts(30, 4), texts(200, 4, 1)
     data = build_evaluation_set(collection(q, ql), collection(x, xl))
-    shallow = evaluate(None, data, limit=5, encode=Fake())
-    deep = evaluate(None, data, limit=200, encode=Fake())
+    shallow = evaluate(BARE, data, limit=5, encode=Fake())
+    deep = evaluate(BARE, data, limit=200, encode=Fake())
     assert shallow.metrics["r_precision"] == deep.metrics["r_precision"]
     assert shallow.rows.shape == (30, 5)
-    narrow = evaluate(None, data, limit=5, encode=Fake(), memory_budget=1 << 15)
+    narrow = evaluate(BARE, data, limit=5, encode=Fake(), memory_budget=1 << 15)
     equal(shallow, narrow)  # a few queries at a time
 
 
@@ -163,12 +168,12 @@ def test_r_precision_is_left_out_with_a_warning_where_it_does_not_fit(caplog) ->
     (q, ql), (x, xl) = texts(30, 4), texts(200, 4, 1)
     data = build_evaluation_set(collection(q, ql), collection(x, xl))
     with caplog.at_level(logging.WARNING, "nearer"):
-        result = evaluate(None, data, limit=5, encode=Fake(), memory_budget=1 << 12)
+        result = evaluate(BARE, data, limit=5, encode=Fake(), memory_budget=1 << 12)
     assert "r_precision" not in result.metrics
     assert "r_precision left out" in caplog.text
     caplog.clear()
     old = evaluate(
-        None, data, limit=5, encode=Fake(), memory_budget=1 << 12, definitions="docarray"
+        BARE, data, limit=5, encode=Fake(), memory_budget=1 << 12, definitions="docarray"
     )
     assert "r_precision" in old.metrics
     assert not caplog.text
@@ -177,12 +182,12 @@ def test_r_precision_is_left_out_with_a_warning_where_it_does_not_fit(caplog) ->
 def test_truncated_embeddings() -> None:
     (q, ql), (x, xl) = texts(30, 5), texts(200, 5, 1)
     data = build_evaluation_set(collection(q, ql), collection(x, xl))
-    result = evaluate(None, data, encode=Fake(), truncate_dim=3)
-    vectors = [Fake()(None, items, "query")[:, :3] for items in (q, x)]
+    result = evaluate(BARE, data, encode=Fake(), truncate_dim=3)
+    vectors = [Fake()(BARE, items, "query")[:, :3] for items in (q, x)]
     equal(result, score(*vectors, data.relevance))
     for wrong in (0, 9):
         with pytest.raises(UsageError, match="8 dimensions"):
-            evaluate(None, data, encode=Fake(), truncate_dim=wrong)
+            evaluate(BARE, data, encode=Fake(), truncate_dim=wrong)
 
 
 def test_judgments_come_before_labels_and_unlabelled_rows_are_relevant_to_nothing() -> None:
@@ -192,7 +197,7 @@ def test_judgments_come_before_labels_and_unlabelled_rows_are_relevant_to_nothin
     judgments = (np.array([1]), np.array([2]), np.array([2]))
     judged = build_evaluation_set(q, x, judgments)
     assert judged.relevance.counts.tolist() == [0, 1]
-    result = evaluate(None, judged, limit=2, encode=Fake())
+    result = evaluate(BARE, judged, limit=2, encode=Fake())
     assert result.queries_without_relevant == 1
     assert result.metrics["hit_at_k"] == result.per_query["hit_at_k"].sum() / 2
 
@@ -213,7 +218,7 @@ def test_two_towers_of_different_dimensions() -> None:
 
     data = build_evaluation_set(collection(["a"], ["l"]), collection(["b"], ["l"]))
     with pytest.raises(DataError, match="2 dimensions and the index has 3"):
-        evaluate(None, data, encode=encode)
+        evaluate(BARE, data, encode=encode)
 
 
 def test_what_score_refuses() -> None:
@@ -230,7 +235,7 @@ def test_what_score_refuses() -> None:
 def test_results_as_arrow() -> None:
     x, labels = texts(7, 2)
     data = build_evaluation_set(collection(x, labels))
-    result = evaluate(None, data, limit=20, encode=Fake(), cutoffs=[1])
+    result = evaluate(BARE, data, limit=20, encode=Fake(), cutoffs=[1])
     table = result.to_arrow(data.query.ids, data.searched.ids)
     assert table.column_names[:4] == ["query", "hits", "scores", "first_relevant"]
     assert set(table.column_names[4:]) == set(result.metrics)

@@ -7,13 +7,13 @@ import threading
 import numpy as np
 import pytest
 
-from nearer.evaluation import matching
+from nearer.evaluation import matching, threads
 from nearer.evaluation.search import search
 
 
 @pytest.fixture
 def three_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching, "_threads", lambda: 3)
+    monkeypatch.setattr(matching, "threads", lambda: 3)
     monkeypatch.setattr(matching, "FEWEST", 1)
 
 
@@ -33,7 +33,7 @@ def test_progress_comes_from_the_calling_thread_and_adds_up(vectors) -> None:
 @pytest.mark.usefixtures("three_threads")
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_a_search_that_is_broken_off_leaves_no_thread_and_no_setting(vectors, error) -> None:
-    before = {library["num_threads"] for library in matching._blas().info()}
+    before = {library["num_threads"] for library in threads.blas().info()}
     running = threading.active_count()
 
     def broken(rows: int) -> None:
@@ -42,7 +42,7 @@ def test_a_search_that_is_broken_off_leaves_no_thread_and_no_setting(vectors, er
     with pytest.raises(error):
         search(vectors, np.tile(vectors, (10, 1)), 5, advance=broken)
     assert threading.active_count() == running
-    assert {library["num_threads"] for library in matching._blas().info()} == before
+    assert {library["num_threads"] for library in threads.blas().info()} == before
 
 
 @pytest.mark.usefixtures("three_threads")
