@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -107,7 +108,7 @@ def child(out: str, precision: str, steps: int, corpus: int) -> None:
     if int(os.environ.get("RANK", "0")) == 0:
         taken = {
             "losses": losses,
-            "step": median(b - a for a, b in zip(times[1:-1], times[2:], strict=True)),
+            "step": median(b - a for a, b in pairwise(times[1:])),
             "evaluation": evaluated[0],
             "metrics": scores,
         }
