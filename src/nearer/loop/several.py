@@ -60,19 +60,19 @@ class Several(World):
             by_type.setdefault(parameter.dtype, []).append(parameter)
         for dtype, parameters in by_type.items():
             flat = self._buffer(dtype, sum(p.numel() + 1 for p in parameters))
-            views, start = [], len(parameters)
-            for place, parameter in enumerate(parameters):
-                view = flat[start : start + parameter.numel()].view_as(parameter)
-                start += parameter.numel()
-                views.append(view)
-                gradient = None if id(parameter) in given else parameter.grad
-                flat[place] = float(gradient is not None)
+            count = len(parameters)
+            gradients = [None if id(p) in given else p.grad for p in parameters]
+            # First a flag for each parameter: whether it has a gradient here.
+            flat[:count] = torch.tensor([float(g is not None) for g in gradients], dtype=dtype)
+            parts_of_flat = flat[count:].split([p.numel() for p in parameters])
+            views = [v.view_as(p) for v, p in zip(parts_of_flat, parameters, strict=True)]
+            for view, gradient in zip(views, gradients, strict=True):
                 if gradient is None:
                     view.zero_()
                 else:
                     view.copy_(gradient)
             self._guarded(lambda flat=flat: dist.all_reduce(flat))  # type: ignore[misc]
-            there = flat[: len(parameters)].tolist()
+            there = flat[:count].tolist()
             for parameter, view, some in zip(parameters, views, there, strict=True):
                 parameter.grad = view if some else None
 

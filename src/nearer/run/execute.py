@@ -74,14 +74,14 @@ def execute(options: dict[str, Any]) -> Run:
     accelerator = make_accelerator(spec.device)
     world = open_world(accelerator.device)
     encode = SharedEmbeddings(default_store())
-    plan = on_all(world, partial(check, spec))
-    folder = take_folder(plan, earlier, world)
-    bar = next(c for c in plan.callbacks if isinstance(c, ProgressBar))
     with ExitStack() as stack:
+        stack.enter_context(quiet_but_first(world))
+        plan = on_all(world, partial(check, spec))
+        folder = take_folder(plan, earlier, world)
+        bar = next(c for c in plan.callbacks if isinstance(c, ProgressBar))
         if world.is_main:
             stack.enter_context(log_to(folder))
             stack.enter_context(bar)
-        stack.enter_context(quiet_but_first(world))
         watch = stack.enter_context(SignalWatch())
         track = bar.track if world.is_main else untracked
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from nearer.errors import NearerError, ProcessLost
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from nearer.loop.world import World
@@ -37,6 +38,25 @@ def open_world(device: "torch.device") -> "World":
     from nearer.loop.several import Several
 
     return Several(device)
+
+
+class Shared:
+    """The processes that share an evaluation outside of a run; nobody ends it but its end."""
+
+    def __init__(self, world: "World") -> None:
+        self.rank, self.size = world.rank, world.size
+        self._world = world
+
+    def cut(self) -> bool:
+        """Never: a signal ends the process."""
+        return False
+
+    def obey(self) -> None:
+        """Go on."""
+
+    def arrays(self, array: "np.ndarray") -> "list[np.ndarray]":
+        """The arrays of all processes, in order of their ranks."""
+        return self._world.arrays(array)
 
 
 def on_all(world: "World", action: Callable[[], T]) -> T:
