@@ -1,13 +1,11 @@
-"""Several processes, over torch.distributed: exchanges, sums, and what is said when one is lost."""
+"""Several processes, over torch.distributed: exchanges and sums. Which one was lost: lost.py."""
 
 import os
 import random
 import socket
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,15 +14,13 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from nearer.errors import ProcessLost
+from nearer.loop.lost import Member, leave_word, who_was_lost
 from nearer.loop.world import World
 
 T = TypeVar("T")
 
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others: longer than what one may do alone, such as saving."""
-
-FAILED = "nearer/failed/"
-"""Where in the store of the processes one leaves why it failed."""
 
 
 class Several(World):
@@ -44,8 +40,8 @@ class Several(World):
         if dist.get_backend() != "gloo":
             self._control = dist.new_group(backend="gloo", timeout=PATIENCE)
         self._buffers: dict[torch.dtype, Tensor] = {}
-        self._who = [(self.rank, "", 0)] * self.size
-        self._who = self.exchange((self.rank, socket.gethostname(), os.getpid()))
+        self._members: list[Member] = []
+        self._members = self.exchange(Member(socket.gethostname(), os.getpid()))
 
     def gather(self, local: Tensor, shares: Sequence[np.ndarray]) -> Tensor:
         """See `World.gather`."""
@@ -145,9 +141,7 @@ class Several(World):
 
     def fail(self, error: BaseException) -> None:
         """See `World.fail`."""
-        with suppress(Exception):  # the store may be gone with the process that held it
-            said = f"{type(error).__name__}: {error}"
-            dist.distributed_c10d._get_default_store().set(f"{FAILED}{self.rank}", said)
+        leave_word(self.rank, error)
 
     @torch.no_grad()
     def _share(self, tensors: Iterable[Tensor]) -> None:
@@ -168,34 +162,7 @@ class Several(World):
         try:
             exchange()
         except RuntimeError as error:  # torch has DistBackendError and DistNetworkError below it
-            raise ProcessLost(self._lost(error)) from error
-
-    def _lost(self, error: RuntimeError) -> str:
-        for _ in range(20):  # its connection ends a moment before it does
-            said, gone = [], []
-            for rank, host, pid in self._who:
-                if rank == self.rank:
-                    continue
-                why = self._why(rank)
-                if why:
-                    said.append(f"process {rank} of {self.size} failed: {why}")
-                elif host == socket.gethostname() and not _lives(pid):
-                    gone.append(f"process {rank} of {self.size} (pid {pid} on {host}) has died")
-            if said or gone:
-                return "; ".join(said or gone)
-            time.sleep(0.1)
-        reason = str(error).strip().splitlines()[0]
-        return (
-            f"another of the {self.size} processes died or does not answer ({reason}); "
-            "its own output says more"
-        )
-
-    def _why(self, rank: int) -> str | None:
-        with suppress(Exception):
-            store = dist.distributed_c10d._get_default_store()
-            if store.check([f"{FAILED}{rank}"]):
-                return str(store.get(f"{FAILED}{rank}").decode())
-        return None
+            raise ProcessLost(who_was_lost(self.rank, self._members, error)) from error
 
 
 class _Gather(torch.autograd.Function):
@@ -217,16 +184,3 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
         return gradient[ctx.own], None, None
-
-
-def _lives(pid: int) -> bool:
-    """Whether a process on this machine runs; not one that is only waited for."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    return True

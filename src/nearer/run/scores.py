@@ -109,10 +109,10 @@ def _of_model(
     for note in read.notes:
         LOGGER.warning("%s", note)
     # From here on torch is needed, which takes a second to import.
+    from nearer.encoder.protocol import device_of
     from nearer.encoder.sharing import SharedEmbeddings
     from nearer.encoder.store import default_store
     from nearer.evaluation.evaluator import evaluate
-    from nearer.encoder.protocol import device_of
     from nearer.run.launch import Shared, open_world
     from nearer.run.use import open_encoder
 
