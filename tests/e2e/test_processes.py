@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from support import several_fits
 from support.cli import Bench, flags
 from support.processes import Launch, results
+
+import nearer
 
 pytestmark = pytest.mark.slow
 
@@ -31,11 +34,18 @@ def steady_bert(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
+@dataclass(frozen=True)
+class Done:
+    """What one process did, and what each of two did: one launch for all of it."""
+
+    alone: dict[str, Any]
+    ranks: list[dict[str, Any]]
+    folder: Path
+    options: dict[str, Any]
+
+
 @pytest.fixture(scope="module")
-def done(
-    steady_bert: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What one process did, and what each of two did: one launch for all of the fits."""
+def done(steady_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
     folder = tmp_path_factory.mktemp("data")
     kinds, colours = ["shoes", "boots", "hat", "coat", "shirt"], ["red", "green", "blue"]
     pairs = [(f"cheap {k} in {c}", f"the best {c} {k} for winter") for k in kinds for c in colours]
@@ -51,21 +61,42 @@ def done(
     }
     lines = [f"q{i}\td{i}\t1\n" for i in range(len(pairs))]
     (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines))
-    (folder / "data.json").write_text(json.dumps(data))
+    for name in ("train_data", "query_data", "index_data"):
+        file = folder / f"{name}.jsonl"
+        file.write_text("".join(json.dumps(row) + "\n" for row in data[name]))
     one, two = folder / "one", folder / "two"
     one.mkdir()
     two.mkdir()
+    options = {
+        "model": steady_bert,
+        **{n: folder / f"{n}.jsonl" for n in ("train_data", "query_data", "index_data")},
+        "qrels": data["qrels"],
+        "batch_size": 8,
+        "epochs": 2,
+        "precision": "fp32",
+        "runs_dir": two / "cli",
+    }
+    commands = [
+        ["fit", *flags({**options, "name": "mine"}), "--json"],
+        ["evaluate", str(two / "cli/default/mine/artifact"), *flags(data_of(options)), "--json"],
+        ["fit", *flags({**options, "name": "faulty", "monitor": "ndgc_at_k"})],
+    ]
+    (folder / "data.json").write_text(json.dumps({**data, "commands": commands}))
     alone = several_fits.run(one, str(steady_bert), data)
     words = [SCRIPT, str(two), str(steady_bert), str(folder / "data.json")]
-    return alone, results(two, words)
+    return Done(alone, results(two, words), two, {**options, "runs_dir": one / "cli"})
+
+
+def data_of(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: options[name] for name in ("query_data", "index_data", "qrels")}
 
 
 FITS = ("pairs", "micro", "labels", "stopped", "short")
 
 
 @pytest.mark.parametrize("name", FITS)
-def test_the_same_batches_give_the_same_losses(done: Any, name: str) -> None:
-    alone, (first, second) = done
+def test_the_same_batches_give_the_same_losses(done: Done, name: str) -> None:
+    alone, (first, second) = done.alone, done.ranks
     one, two = alone[name], first["fits"][name]
     assert len(one["losses"]) > 1
     assert two["losses"] == pytest.approx(one["losses"], rel=1e-5)
@@ -74,8 +105,8 @@ def test_the_same_batches_give_the_same_losses(done: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FITS)
-def test_the_metrics_and_the_model_are_those_of_one_process(done: Any, name: str) -> None:
-    alone, (first, _) = done
+def test_the_metrics_and_the_model_are_those_of_one_process(done: Done, name: str) -> None:
+    alone, first = done.alone, done.ranks[0]
     one, two = alone[name], first["fits"][name]
     assert len(two["history"]) == len(one["history"])
     for here, there in zip(two["history"], one["history"], strict=True):
@@ -85,15 +116,40 @@ def test_the_metrics_and_the_model_are_those_of_one_process(done: Any, name: str
     assert (one["processes"], two["processes"]) == (1, 2)
 
 
-def test_what_they_exchange(done: Any) -> None:
-    _, ranks = done
-    first, second = (rank["exchanges"] for rank in ranks)
+def test_what_they_exchange(done: Done) -> None:
+    first, second = (rank["exchanges"] for rank in done.ranks)
     assert first == second
     assert first["first"] == [None, "reason 0", "x"]
     assert first["arrays"] == [[], [[0, 1, 2]]]
     assert first["broadcast"] == {"rank": 0}
     # Summed; without a gradient anywhere none; of the loss's own that of the first process.
     assert first["gradients"] == [[3.0, 3.0], None, [5.0, 5.0]]
+
+
+def test_the_command_line_writes_and_speaks_once(done: Done) -> None:
+    alone = nearer.fit(**done.options, name="mine")
+    out, err = ((done.folder / f"torchrun.{end}").read_text() for end in ("out", "err"))
+    fitted, evaluated = map(json.loads, out.splitlines())
+    for point, expected in zip(fitted["history"], alone.history, strict=True):
+        assert point["metrics"] == pytest.approx(expected["metrics"], rel=1e-5)
+    assert evaluated["metrics"] == pytest.approx(
+        {k: v for k, v in fitted["metrics"]["after"].items() if k != "train_loss"}, rel=1e-5
+    )
+    runs = done.folder / "cli" / "default"
+    assert [path.name for path in runs.iterdir()] == ["mine"]
+    log = (runs / "mine" / "log.txt").read_text()
+    assert log.count("Epoch 1:") == log.count("Artifact:") == 1
+    assert ", 2 processes" in log
+    assert err.count(f"in {runs / 'mine'}\n") == 1
+    assert len(list((runs / "mine" / "ranks").iterdir())) == 3
+
+
+def test_a_fault_is_told_once(done: Done) -> None:
+    assert [rank["codes"] for rank in done.ranks] == [[0, 0, 2]] * 2
+    err = (done.folder / "torchrun.err").read_text()
+    said = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert len(said) == 1
+    assert 'Did you mean "ndcg_at_k"' in said[0]
 
 
 @pytest.fixture
@@ -103,37 +159,6 @@ def bench(
     monkeypatch.chdir(tmp_path)
     fixed = {"learning_rate": 1e-3, "precision": "fp32", "device": "cpu"}
     return Bench(tmp_path, steady_bert, toy_files, capsys, fixed)
-
-
-def test_the_command_line_writes_and_speaks_once(bench: Bench) -> None:
-    words = ["-m", "nearer", "fit", *flags(bench.options(name="two")), "--json"]
-    launch = Launch(bench.folder, words)
-    assert launch.wait() == 0, launch.err.read_text()
-    printed = json.loads(launch.out.read_text())
-    alone = bench.fit_json(name="one")
-    for point, expected in zip(printed["history"], alone["history"], strict=True):
-        assert point["metrics"] == pytest.approx(expected["metrics"], rel=1e-5)
-    assert sorted(p.name for p in (bench.runs / "default").iterdir()) == ["one", "two"]
-    folder = bench.runs / "default" / "two"
-    log = (folder / "log.txt").read_text()
-    assert log.count("Epoch 1:") == log.count("Artifact:") == 1
-    assert launch.err.read_text().count("Training [1/2]") == 1
-    assert ", 2 processes" in log
-    assert len(list((folder / "ranks").iterdir())) == 3
-    scored = bench.evaluate_json(printed["artifact"])["metrics"]
-    after = {k: v for k, v in printed["metrics"]["after"].items() if k != "train_loss"}
-    assert scored == pytest.approx(after, rel=1e-5)
-
-
-def test_a_fault_is_told_once(bench: Bench) -> None:
-    # Without -- torchrun takes --monitor for one of its own options.
-    words = ["-m", "--", "nearer", "fit", *flags(bench.options(monitor="ndgc_at_k"))]
-    launch = Launch(bench.folder, words)
-    assert launch.wait() != 0
-    said = [line for line in launch.err.read_text().splitlines() if line.startswith("error: ")]
-    assert len(said) == 1
-    assert 'Did you mean "ndcg_at_k"' in said[0]
-    assert not bench.runs.exists()
 
 
 def test_a_lost_process_and_ctrl_c(bench: Bench) -> None:

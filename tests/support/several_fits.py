@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import nearer
+from nearer.cli.main import run as command_line
 from nearer.loop.several import Several
 from nearer.loop.world import ALONE
 
@@ -119,7 +120,8 @@ def exchanges() -> dict[str, Any]:
 def main() -> None:
     """Run all of it in this process."""
     folder, model, data = Path(sys.argv[1]), sys.argv[2], json.loads(Path(sys.argv[3]).read_text())
-    found = {"fits": run(folder, model, data), "exchanges": exchanges()}
+    codes = [command_line(words) for words in data["commands"]]
+    found = {"codes": codes, "fits": run(folder, model, data), "exchanges": exchanges()}
     (folder / f"rank{os.environ.get('RANK', '0')}.json").write_text(json.dumps(found))
 
 
