@@ -183,9 +183,9 @@ def score_index(
             relevant=relevance.counts[part],
             ideal=relevance.ideal(rows, measure.top),
         )
-        first = hits.first_relevant
+        rank = hits.first_relevant
         values = compute_metrics(hits, measure.limit, measure.cutoffs, names, measure.definitions)
-        values[""] = np.where(first <= measure.limit, first, 0)
+        values[""] = np.where(rank <= measure.limit, rank, 0)
         kept = slice(measure.limit)
         parts.append((near.rows[:, kept].copy(), near.scores[:, kept].copy(), values))
     per_query = {key: np.concatenate([part[2][key] for part in parts]) for key in parts[0][2]}

@@ -83,7 +83,8 @@ def bounds(costs: np.ndarray, size: int) -> np.ndarray:
 def text_costs(items: pa.ChunkedArray) -> np.ndarray:
     """About what it costs to embed each text: its length in bytes, within bounds."""
     lengths = pc.binary_length(items).to_numpy()
-    return FIXED + np.minimum(lengths, MOST)
+    costs: np.ndarray = FIXED + np.minimum(lengths, MOST)
+    return costs
 
 
 class Shard:
@@ -131,7 +132,8 @@ class Shard:
 
     def total(self, *counts: int) -> list[int]:
         """Counts summed over all processes."""
-        summed: list[int] = sum(self.processes.arrays(np.array(counts, np.int64))).tolist()
+        parts = self.processes.arrays(np.array(counts, np.int64))
+        summed: list[int] = np.sum(parts, axis=0).tolist()
         return summed
 
     def merge(self, found: Neighbours, depth: int) -> Neighbours:

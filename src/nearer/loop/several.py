@@ -60,7 +60,8 @@ class Several(World):
             gradients = [None if id(p) in given else p.grad for p in parameters]
             # First a flag for each parameter: whether it has a gradient here.
             flat[:count] = torch.tensor([float(g is not None) for g in gradients], dtype=dtype)
-            parts_of_flat = flat[count:].split([p.numel() for p in parameters])
+            lengths = [p.numel() for p in parameters]
+            parts_of_flat = torch.split(flat[count:], lengths)
             views = [v.view_as(p) for v, p in zip(parts_of_flat, parameters, strict=True)]
             for view, gradient in zip(views, gradients, strict=True):
                 if gradient is None:
@@ -182,5 +183,5 @@ class _Gather(torch.autograd.Function):
         return whole
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         return gradient[ctx.own], None, None

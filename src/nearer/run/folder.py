@@ -30,7 +30,7 @@ def take_folder(plan: Plan, earlier: RunFolder | None, world: World) -> RunFolde
         return earlier
 
     folder = on_all(world, make)
-    path = world.broadcast(folder and folder.path)
+    path = world.broadcast(None if folder is None else folder.path)
     assert path is not None
     return folder or Elsewhere(path)
 
