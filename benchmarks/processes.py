@@ -123,7 +123,7 @@ def near(one: list[float], other: list[float], within: float = 1e-5) -> bool:
 
 def measure(arguments: argparse.Namespace) -> list[Row]:
     count, precision = int(arguments.processes), arguments.precision
-    steps, corpus, rounds = (2, 200, 1) if arguments.quick else (STEPS, CORPUS, 3)
+    steps, corpus, rounds = (3, 200, 1) if arguments.quick else (STEPS, CORPUS, 3)
     alone, several = [], []
     for _ in range(rounds):
         alone.append(launch(1, precision, steps, corpus))
