@@ -11,6 +11,7 @@
     │   └── RunNotFound          2    no run of that name
     ├── ArtifactError            1    an artifact that is damaged or was not written by us
     ├── NonFiniteLoss            1    the loss became NaN or infinite
+    ├── ProcessLost              1    another process of the run failed, died or does not answer
     └── Interrupted              130  Ctrl-C or SIGTERM (143); carries the run
 
 The number is the exit code of the command line. A message names the thing, the place and the way
@@ -26,6 +27,8 @@ class NearerError(Exception):
     """Base of all errors raised on purpose."""
 
     exit_code: int = 1
+    told: bool = False
+    """Whether another process of the run says it, so that this one need not."""
 
 
 class UsageError(NearerError):
@@ -79,6 +82,10 @@ class ArtifactError(NearerError):
 
 class NonFiniteLoss(NearerError):
     """The training loss became NaN or infinite."""
+
+
+class ProcessLost(NearerError):
+    """Another process of the run failed, died or does not answer; names it where that is known."""
 
 
 class Interrupted(NearerError):

@@ -1,7 +1,7 @@
 """BestModelCheckpoint: keep the weights of the best evaluation point and hand them back."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from nearer.callbacks.monitor import Monitor, Rule
 from nearer.callbacks.watching import BestWeights, Mode, find, monitored, value_here
@@ -31,6 +31,8 @@ class BestModelCheckpoint(Callback):
         >>> BestModelCheckpoint("recall_at_k").monitor
         'recall_at_k'
     """
+
+    every_process: ClassVar[bool] = True
 
     def __init__(self, monitor: str | None = None, mode: Mode = "auto") -> None:
         if mode not in ("auto", "min", "max"):

@@ -1,7 +1,7 @@
 """EarlyStopping: end the fit when a metric no longer rises, and hand back the best model."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from nearer.callbacks.monitor import Monitor, Rule
 from nearer.callbacks.watching import BestWeights, Mode, find, monitored, value_here
@@ -42,6 +42,8 @@ class EarlyStopping(Callback):
         >>> stopping.patience
         2
     """
+
+    every_process: ClassVar[bool] = True
 
     def __init__(
         self,

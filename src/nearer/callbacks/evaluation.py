@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from nearer.callbacks.cost import Cost
 from nearer.errors import SpecError, UsageError
@@ -57,6 +57,8 @@ class EvaluationCallback(Callback):
         >>> [m.key for m in callback.produces("minilm")][:2]
         ['minilm_average_precision', 'minilm_dcg_at_k']
     """
+
+    every_process: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -185,6 +187,7 @@ class EvaluationCallback(Callback):
             encode=ctx.encode,
             track=ctx.track,
             memory_budget=self._budget,
+            processes=ctx.processes,
         )
         self._cost.take(self.result, trained=ctx.step > 0)
         self._say_cost(ctx)

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from nearer.cli.output import Faults, print_table
 from nearer.run.faults import too_small
+from nearer.run.launch import is_main
 from nearer.run.pairs import numbers, pairs
 
 
@@ -91,9 +92,11 @@ def evaluate(
             memory_budget=memory_budget,
             trec_run=trec_run,
             device=device,
-            track=bar.track,
+            track=bar.track if is_main() else None,
             **options,
         )
+    if not is_main():
+        return 0
     if json:
         print(
             jsonlib.dumps(

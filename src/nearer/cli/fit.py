@@ -56,13 +56,16 @@ def fit(
         if value is not None:
             given[option.name] = value
     from nearer.run.execute import execute
+    from nearer.run.launch import is_main
 
     try:
         run = execute(given)
     except Interrupted as error:
-        _print_result(error.run, json)
+        if is_main():
+            _print_result(error.run, json)
         raise
-    _print_result(run, json)
+    if is_main():
+        _print_result(run, json)
     return 0
 
 

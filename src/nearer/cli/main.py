@@ -53,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
     except CycloptsError as error:
         return _fail(str(error).strip(), 2)
     except NearerError as error:
-        return _fail(_with_notes(error), error.exit_code)
+        return error.exit_code if error.told else _fail(_with_notes(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:  # a reader such as `head` has seen enough

@@ -1,10 +1,13 @@
 """From an encoder and an evaluation set to a result: embed, search, judge. Reports to no one."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from nearer.encoder.protocol import Encoder, Track, device_of, untracked
+import numpy as np
+
+from nearer.data.collection import Collection
+from nearer.encoder.protocol import Encoder, Side, Track, device_of, untracked
 from nearer.errors import DataError
 from nearer.evaluation.distances import Distance
 from nearer.evaluation.distinct import Distinct, Encode
@@ -12,7 +15,8 @@ from nearer.evaluation.evaluation_set import EvaluationSet, build_evaluation_set
 from nearer.evaluation.on_device import search_device
 from nearer.evaluation.result import EvaluationResult
 from nearer.evaluation.scoring import Measure, score, score_index
-from nearer.evaluation.search import MEMORY_BUDGET
+from nearer.evaluation.search import MEMORY_BUDGET, Blocks
+from nearer.evaluation.sharding import Processes, Shard, shifted
 
 __all__ = ["EvaluationSet", "build_evaluation_set", "evaluate", "score"]
 
@@ -33,6 +37,7 @@ def evaluate(
     encode: Encode | None = None,
     track: Track = untracked,
     memory_budget: int = MEMORY_BUDGET,
+    processes: Processes | None = None,
 ) -> EvaluationResult:
     """Measure how well an encoder finds what is relevant.
 
@@ -52,6 +57,9 @@ def evaluate(
         encode: How to embed; None for `nearer.encoder.embedding.encode`. A cache goes here.
         track: Shows progress: "Embedding queries", "Embedding index" and "Matching".
         memory_budget: Bytes held beside the queries' embeddings and the result, about.
+        processes: Those that share the evaluation, each of them in this function: each embeds a
+            part of the queries and of the index and searches that part, and all get the whole
+            result. Items that are equal and lie in two parts are embedded twice.
 
     Raises:
         DataError: Embeddings that are not finite, or whose dimensions differ between the sides.
@@ -71,24 +79,53 @@ def evaluate(
     relevance, own = evaluation_set.relevance, evaluation_set.own_rows
     # Queries that are rows of the index are embedded with it, though only some of them ask.
     asked = query if own is None else searched
-    with track("Embedding queries", len(asked)) as advance:
-        pictures = asked.modality == "image"
-        left = Distinct(encoder, asked.items, "query", encode, advance, truncate_dim, pictures)
-        queries = left.all(BLOCK)
-    encoded, distinct, rows = left.encoded, left.distinct, len(asked)
-    size = len(searched)
-    if own is not None:
-        index, queries = queries, queries if evaluation_set.index is None else queries[own]
-        with track("Matching", size) as matched:
-            result = score_index(queries, index, size, relevance, own, measure, matched, began)
-    else:
-        with track("Embedding index", size) as advance, track("Matching", size) as matched:
-            pictures = searched.modality == "image"
-            items = searched.items
-            right = Distinct(encoder, items, "document", encode, advance, truncate_dim, pictures)
-            fits = 4 * size * queries.shape[1] <= memory_budget // 2
-            blocks = right.all(BLOCK) if fits else right.blocks(BLOCK)
-            result = score_index(queries, blocks, size, relevance, None, measure, matched, began)
-        encoded, distinct = encoded + right.encoded, distinct + right.distinct
-        rows += size
+    shard, size = Shard(processes), len(searched)
+
+    def side(rows: Collection, name: Side, advance: Callable[[int], None]) -> Distinct:
+        low, high = shard.part(rows.items, rows.modality == "image")
+        return Distinct(
+            encoder,
+            rows.items.slice(low, high - low),
+            name,
+            encode,
+            shard.advancing(advance),
+            truncate_dim,
+            rows.modality == "image",
+        )
+
+    def scored(
+        rows: np.ndarray | Blocks, low: int, advance: Callable[[int], None]
+    ) -> EvaluationResult:
+        step = shard.advancing(advance)
+        return score_index(
+            queries, rows, size, relevance, own, measure, step, began, shard=shard, first=low
+        )
+
+    with shard.obedient():
+        low, high = shard.part(asked.items, asked.modality == "image")
+        with track("Embedding queries", high - low) as advance:
+            left = side(asked, "query", advance)
+            part = left.all(BLOCK) if len(left) else None
+        queries = shard.together(part)
+        encoded, distinct, rows = left.encoded, left.distinct, len(asked)
+        if own is not None:
+            index = queries[low:high]
+            queries = queries if evaluation_set.index is None else queries[own]
+            with track("Matching", high - low) as matched:
+                result = scored(index, low, matched)
+        else:
+            low, high = shard.part(searched.items, searched.modality == "image")
+            with (
+                track("Embedding index", high - low) as advance,
+                track("Matching", high - low) as matched,
+            ):
+                right = side(searched, "document", advance)
+                if 4 * size * queries.shape[1] > memory_budget // 2:
+                    result = scored(shifted(right.blocks(BLOCK), low), low, matched)
+                else:
+                    whole = right.all(BLOCK) if len(right) else queries[:0]
+                    result = scored(whole, low, matched)
+            encoded, distinct = encoded + right.encoded, distinct + right.distinct
+            rows += size
+        encoded, distinct = shard.total(encoded, distinct)
     return replace(result, distinct=distinct, encoded=encoded, reused=rows - encoded)

@@ -13,6 +13,7 @@ from nearer.evaluation.metrics import RankedHits, check_cutoffs, choose, compute
 from nearer.evaluation.relevance import Relevance
 from nearer.evaluation.result import EvaluationResult
 from nearer.evaluation.search import MEMORY_BUDGET, Blocks, Neighbours, Steps, search
+from nearer.evaluation.sharding import Shard
 
 PAIR_BYTES = 64
 """Bytes that a query takes for each rank while it is searched and judged, about."""
@@ -147,18 +148,22 @@ def score_index(
     measure: Measure,
     advance: Callable[[int], None] | None,
     began: float,
+    shard: Shard | None = None,
+    first: int = 0,
 ) -> EvaluationResult:
     """Evaluate against an index that is there, or that comes in blocks and is seen once.
 
     Args:
         queries: Shape (queries, dimension), float32.
         index: An array, or an iterable of `(first row, rows)`.
-        size: Rows of the index.
+        size: Rows of the index, those of other processes included.
         relevance: What is relevant to what.
         own_rows: As for `score`.
         measure: What is measured.
         advance: Called with the number of index rows matched since the last call.
         began: When the evaluation began, of `time.perf_counter`.
+        shard: Of which processes this one is, where each of them has a part of the index.
+        first: Where this process's part begins in the whole index, if that is an array.
     """
     if not len(queries) or not size:
         raise DataError(f"nothing to evaluate: {len(queries)} queries, {size} index rows")
@@ -168,7 +173,9 @@ def score_index(
         )
     depth, names = measure.plan(relevance, len(queries), isinstance(index, np.ndarray))
     parts = []
-    for part, near in _ranked(queries, index, own_rows, depth, measure, advance):
+    shard = shard or Shard(None)
+    for part, found in _ranked(queries, index, own_rows, depth, measure, advance, first):
+        near = shard.merge(found, depth)
         rows = np.arange(len(queries))[part]
         hits = RankedHits(
             gains=relevance.gains(rows, near.rows),
@@ -176,9 +183,9 @@ def score_index(
             relevant=relevance.counts[part],
             ideal=relevance.ideal(rows, measure.top),
         )
-        first = hits.first_relevant
+        rank = hits.first_relevant
         values = compute_metrics(hits, measure.limit, measure.cutoffs, names, measure.definitions)
-        values[""] = np.where(first <= measure.limit, first, 0)
+        values[""] = np.where(rank <= measure.limit, rank, 0)
         kept = slice(measure.limit)
         parts.append((near.rows[:, kept].copy(), near.scores[:, kept].copy(), values))
     per_query = {key: np.concatenate([part[2][key] for part in parts]) for key in parts[0][2]}
@@ -203,6 +210,7 @@ def _ranked(
     depth: int,
     measure: Measure,
     advance: Callable[[int], None] | None,
+    first: int,
 ) -> Iterator[tuple[slice, Neighbours]]:
     """Search; where the index is there, for as many queries at a time as fit half the budget."""
     step = len(queries)
@@ -216,7 +224,7 @@ def _ranked(
             part,
             search(
                 queries[part],
-                index,
+                _block(index, first) if isinstance(index, np.ndarray) else index,
                 depth,
                 measure.distance,
                 None if own_rows is None else own_rows[part],
@@ -225,3 +233,8 @@ def _ranked(
                 measure.device,
             ),
         )
+
+
+def _block(index: np.ndarray, first: int) -> Blocks:
+    """A part of the index as one block; none where the part is empty."""
+    return [(first, index)] if len(index) else []

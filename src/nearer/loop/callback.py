@@ -1,7 +1,7 @@
 """The contract of a callback: one method for each event, all empty. No callback lives here."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nearer.loop.metrics import MetricInfo
 
@@ -27,6 +27,11 @@ class Callback:
         ...         if ctx.metrics["train_loss"] < 0.01:
         ...             ctx.request_stop("the loss is small enough")
     """
+
+    every_process: ClassVar[bool] = False
+    """In a run of several processes: whether it is called in all of them, or in the first one
+    alone. What writes, draws or sends belongs to the first; what decides anything from the weights
+    themselves, or works on all processes together, says True."""
 
     def check(self) -> None:
         """Check arguments and files before any model is loaded; raise a `NearerError`."""

@@ -10,10 +10,12 @@ from torch import Tensor
 from nearer.encoder.protocol import Encoder, Track, untracked
 from nearer.encoder.sharing import SharedEmbeddings
 from nearer.errors import Interrupted, NearerError
+from nearer.loop.consent import Together, agree
 from nearer.loop.events import Event
 from nearer.loop.metrics import MetricInfo
 from nearer.loop.state import EvaluationPoint, FitConfig, StopKind, StopReason
 from nearer.loop.weights import load_weights, snapshot
+from nearer.loop.world import ALONE, World
 
 Weights = Mapping[str, Tensor]
 
@@ -40,16 +42,20 @@ class LoopState:
     metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     history: list[EvaluationPoint] = field(default_factory=list)
     stop_reason: StopReason | None = None
+    agreed: StopReason | None = None
     kept: EvaluationPoint | None = None
     track: Track = untracked
     signal: Callable[[], str | None] = lambda: None
     shared: SharedEmbeddings = field(default_factory=SharedEmbeddings)
+    world: World = ALONE
 
     @property
     def is_last(self) -> bool:
         """Whether nothing is trained any more, as far as is known; false at epoch 0."""
         done = self.epoch == self.config.epochs and self.batch == self.batches
-        return done or self.stop_reason is not None
+        # Of several processes all must say the same, whatever one was asked for since.
+        stopping = self.stop_reason if self.world.size == 1 else self.agreed
+        return done or stopping is not None
 
     def add_point(self, metrics: Mapping[str, float]) -> None:
         """Note what was reported at this step; from here on it is frozen."""
@@ -64,10 +70,11 @@ class LoopState:
 
     def obey_signal(self) -> None:
         """End the fit if a signal has come; called where the model is in a consistent state."""
-        name = self.signal()
-        if name:
-            self.stop_reason = StopReason(StopKind.INTERRUPTED, f"{name} at epoch {self.epoch}")
-            raise Interrupted(name)
+        agree(self, signals=True)
+
+    def settle_stop(self) -> None:
+        """Take over a stop that another process asked for; called before anything hangs on it."""
+        agree(self)
 
 
 class Context:
@@ -93,6 +100,16 @@ class Context:
     def encode(self) -> SharedEmbeddings:
         """Embed items with `encoder`; callbacks that embed the same items share one pass."""
         return self.__state.shared
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process is the one that writes and speaks; true where there is only one."""
+        return self.__state.world.is_main
+
+    @property
+    def processes(self) -> Together:
+        """The processes of the fit, for work that all of them share, such as an evaluation."""
+        return Together(self.__state)
 
     @property
     def declared(self) -> tuple[MetricInfo, ...]:
@@ -186,7 +203,8 @@ class Context:
 
             def advance_and_obey(done: int) -> None:
                 advance(done)
-                self.__state.obey_signal()
+                if self.__state.world.size == 1:  # several must agree: see `processes`
+                    self.__state.obey_signal()
 
             yield advance_and_obey
 

@@ -14,7 +14,9 @@ class Dispatcher:
     def __init__(self, callbacks: Sequence[Callback], state: LoopState) -> None:
         self._state = state
         self._context = Context(state)
-        self._listeners = {event: listeners(callbacks, event) for event in Event}
+        self._all = tuple(callbacks)
+        here = [c for c in callbacks if c.every_process or state.world.is_main]
+        self._listeners = {event: listeners(here, event) for event in Event}
         self.passed: tuple[Callback, ...] = ()
         """Those that declare metrics and returned None when they were last asked for them."""
 
@@ -33,6 +35,8 @@ class Dispatcher:
     ) -> dict[str, float]:
         """Call every producer and merge what they return; None says "not at this point".
 
+        Of several processes all get what the producers of the first one returned.
+
         Args:
             own: What is reported at this point already; its names are taken.
             asked: Only these producers; None for all.
@@ -43,7 +47,9 @@ class Dispatcher:
         self._state.event = Event.EVALUATE
         merged: dict[str, float] = {}
         passed = []
-        for callback in self._listeners[Event.EVALUATE] if asked is None else asked:
+        for callback in self._listeners[Event.EVALUATE]:
+            if asked is not None and not any(callback is one for one in asked):
+                continue
             try:
                 found = callback.on_evaluate(self._context)
                 if found is None and callback.produces(self._state.config.model_name):
@@ -55,7 +61,10 @@ class Dispatcher:
             except BaseException as error:
                 self._annotate(error, callback, Event.EVALUATE)
                 raise
-        self.passed = tuple(passed)
+        # The first process has heard all of them, and its word is everybody's.
+        places = [i for i, one in enumerate(self._all) if any(one is c for c in passed)]
+        merged, places = self._state.world.broadcast((merged, places))
+        self.passed = tuple(self._all[i] for i in places)
         return merged
 
     def emit_exception(self, error: BaseException) -> None:

@@ -20,6 +20,7 @@ from nearer.loop.optim import check_names
 from nearer.loop.state import FitConfig, FitResult, StopKind, StopReason
 from nearer.loop.step import batch_loss
 from nearer.loop.trainer import Trainer
+from nearer.loop.world import ALONE, World
 from nearer.losses.protocol import Loss
 
 
@@ -35,6 +36,7 @@ def fit(
     encode: SharedEmbeddings | None = None,
     track: Track = untracked,
     signal: Callable[[], str | None] = lambda: None,
+    world: World = ALONE,
 ) -> FitResult:
     """Train an encoder and tell the callbacks; the loop is drawn in the docstring of `Event`.
 
@@ -52,6 +54,8 @@ def fit(
         track: Shows progress of long things.
         signal: Asked after every step and whenever an evaluation advances: the name of a signal
             that has come, or None.
+        world: The processes that train together, each of them in this function; every batch is
+            split among them.
 
     Returns:
         History, stop reason and counts; the weights are in the encoder.
@@ -71,9 +75,10 @@ def fit(
         track=track,
         signal=signal,
         shared=encode or SharedEmbeddings(),
+        world=world,
     )
     events = Dispatcher(callbacks, state)
-    trainer = Trainer(encoder, loss, train, config, accelerator or Accelerator())
+    trainer = Trainer(encoder, loss, train, config, accelerator or Accelerator(), world)
     failure: BaseException | None = None
     try:
         _run(state, events, trainer, train, val)
@@ -141,6 +146,7 @@ def _run(
         if (every == "epoch" or last) and state.history[-1].step != state.step:
             _evaluate(state, events, trainer, val)
         events.emit(Event.EPOCH_END)
+        state.settle_stop()
     if state.history[-1].step == state.step:
         complete_last_point(state, events)
     else:  # a stop that was asked for in on_epoch_end, between two points
@@ -158,16 +164,19 @@ def _evaluate(
 ) -> None:
     """One evaluation point: the validation pass, the producers, then the consumers."""
     metrics: dict[str, float] = {}
+    state.world.share_buffers(state.encoder.module)
     with evaluating(state.encoder.module):
         if trainer.rows:
             metrics["train_loss"] = trainer.mean_loss()
         if val is not None:
             metrics["val_loss"] = _validate(state, events, trainer, val)
         state.shared.clear()
+        state.settle_stop()
         metrics |= events.gather(metrics)
         state.shared.clear()
     state.add_point(metrics)
     events.emit(Event.METRICS)
+    state.settle_stop()
 
 
 def _validate(state: LoopState, events: Dispatcher, trainer: Trainer, val: BatchSource) -> float:
@@ -177,7 +186,9 @@ def _validate(state: LoopState, events: Dispatcher, trainer: Trainer, val: Batch
     events.emit(Event.VAL_BEGIN)
     with torch.inference_mode():
         for batch in val.epoch(1):
-            value = batch_loss(state.encoder, trainer.loss, batch, state.config.micro_batch)
+            value = batch_loss(
+                state.encoder, trainer.loss, batch, state.config.micro_batch, state.world
+            )
             state.batch_loss, state.batch_rows = value.item(), len(batch)
             state.batch += 1
             total += state.batch_loss * len(batch)

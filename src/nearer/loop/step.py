@@ -9,18 +9,54 @@ from torch import Tensor, nn
 from nearer.data.batch import Batch, Column
 from nearer.encoder.embedding import embed_prepared
 from nearer.encoder.protocol import Encoder, device_of
+from nearer.loop.shares import batch_shares, gather_columns, part_of
+from nearer.loop.world import ALONE, World
 from nearer.losses.protocol import EmbeddedBatch, Loss
 
 
-def batch_loss(encoder: Encoder, loss: Loss, batch: Batch, micro_batch: int | None) -> Tensor:
-    """Mean loss over the rows of a batch, with a graph where gradients are on."""
-    value: Tensor = loss(embed_batch(encoder, batch, micro_batch))
+def batch_loss(
+    encoder: Encoder,
+    loss: Loss,
+    batch: Batch,
+    micro_batch: int | None,
+    world: World = ALONE,
+) -> Tensor:
+    """Mean loss over the rows of a batch, with a graph where gradients are on.
+
+    Of several processes each embeds a part of the rows, and all compute the same loss over all.
+    """
+    embedded = embed_batch(encoder, batch, micro_batch, world)
+    with world.alike(int(batch.rows[0])):
+        value: Tensor = loss(embedded)
     return value
 
 
-def embed_batch(encoder: Encoder, batch: Batch, micro_batch: int | None = None) -> EmbeddedBatch:
+def embed_batch(
+    encoder: Encoder, batch: Batch, micro_batch: int | None = None, world: World = ALONE
+) -> EmbeddedBatch:
     """Embed every column of a batch; columns of one side go through the encoder together."""
     device = device_of(encoder.module)
+    if world.size == 1:
+        columns_in_order = embed_columns(encoder, batch, micro_batch)
+    else:
+        rows = batch_shares(batch, world.size)
+        own = embed_columns(encoder, part_of(batch, rows[world.rank]), micro_batch)
+        columns_in_order = gather_columns(world, own, rows)
+    return EmbeddedBatch(
+        query=columns_in_order[0],
+        document=columns_in_order[1] if len(columns_in_order) > 1 else None,
+        negatives=tuple(columns_in_order[2:]),
+        scores=_tensor(batch.scores, device, torch.float32),
+        labels=_tensor(batch.labels, device, torch.int64),
+        known=_tensor(known_relevant(batch.columns), device, torch.bool),
+    )
+
+
+def embed_columns(encoder: Encoder, batch: Batch, micro_batch: int | None) -> list[Tensor]:
+    """Embed the columns of a batch in their order; without rows empty ones, with a graph."""
+    if not len(batch):
+        empty = torch.zeros((0, encoder.dimension), device=device_of(encoder.module))
+        return [empty.requires_grad_(torch.is_grad_enabled()) for _ in batch.columns]
     embedded: dict[int, Tensor] = {}
     for side in ("query", "document"):
         columns = [i for i, column in enumerate(batch.columns) if column.side == side]
@@ -30,15 +66,7 @@ def embed_batch(encoder: Encoder, batch: Batch, micro_batch: int | None = None) 
         prepared = encoder.prepare(items, side)
         together = embed_prepared(encoder, prepared, side, micro_batch=micro_batch)
         embedded.update(zip(columns, torch.split(together, len(batch)), strict=True))
-    columns_in_order = [embedded[i] for i in range(len(batch.columns))]
-    return EmbeddedBatch(
-        query=columns_in_order[0],
-        document=columns_in_order[1] if len(columns_in_order) > 1 else None,
-        negatives=tuple(columns_in_order[2:]),
-        scores=_tensor(batch.scores, device, torch.float32),
-        labels=_tensor(batch.labels, device, torch.int64),
-        known=_tensor(known_relevant(batch.columns), device, torch.bool),
-    )
+    return [embedded[i] for i in range(len(batch.columns))]
 
 
 def known_relevant(columns: Iterable[Column]) -> np.ndarray | None:

@@ -11,6 +11,7 @@ from nearer.errors import NonFiniteLoss
 from nearer.loop.optim import build_optimizer, build_scheduler
 from nearer.loop.state import FitConfig
 from nearer.loop.step import batch_loss, train_mode
+from nearer.loop.world import ALONE, World
 from nearer.losses.protocol import Loss
 
 
@@ -24,13 +25,21 @@ class Trainer:
         train: BatchSource,
         config: FitConfig,
         accelerator: Accelerator,
+        world: World = ALONE,
     ) -> None:
-        set_seed(config.seed)
+        # Dropout draws other numbers in every process, as it does for other rows.
+        set_seed(config.seed + world.rank)
         self.encoder, self.config, self.accelerator = encoder, config, accelerator
+        self.world = world
         encoder.module.to(accelerator.device)
         self.loss = loss.to(accelerator.device)
+        world.share_weights(encoder.module)
+        world.share_weights(self.loss)
         optimizer = build_optimizer(encoder.module, self.loss, config)
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        own = {id(p) for p in self.loss.parameters()}
+        self.of_loss = [p for p in self.parameters if id(p) in own]
+        self.of_encoder = [p for p in self.parameters if id(p) not in own]
         scheduler = build_scheduler(optimizer, config, config.epochs * len(train))
         self.optimizer, self.scheduler = accelerator.prepare(optimizer), scheduler
         self.total, self.rows = 0.0, 0
@@ -38,7 +47,7 @@ class Trainer:
     def step(self, batch: Batch) -> float:
         """Forward, backward, optimizer and schedule; returns the batch's mean loss."""
         train_mode(self.encoder.module)
-        value = batch_loss(self.encoder, self.loss, batch, self.config.micro_batch)
+        value = batch_loss(self.encoder, self.loss, batch, self.config.micro_batch, self.world)
         number = value.item()
         if not math.isfinite(number):
             rows = ", ".join(map(str, batch.rows[:20].tolist()))
@@ -48,6 +57,7 @@ class Trainer:
                 "learning_rate, or a look at these rows, may help"
             )
         self.accelerator.backward(value)
+        self.world.sum_gradients(self.of_encoder, self.of_loss)
         if self.config.clip_norm:
             self.accelerator.clip_grad_norm_(self.parameters, self.config.clip_norm)
         self.optimizer.step()

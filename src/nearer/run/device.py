@@ -1,10 +1,14 @@
 """What to compute on and in: the accelerator and the precision that suits it."""
 
+import os
+
 import torch
 from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs
 
 from nearer.encoder.protocol import Precision
 from nearer.errors import SpecError
+from nearer.run.launch import processes_asked
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -19,9 +23,41 @@ def check_device(device: str) -> None:
         raise SpecError([f'device: "{device}" is not available here; there are {names}'])
 
 
+def check_launcher(device: str) -> None:
+    """Raise SpecError for what a launcher asks for and a run cannot give."""
+    faults = [
+        f"{name} is not there yet: every process holds the whole model; start with "
+        "torchrun --nproc-per-node N -m nearer fit …, and see freeze for models that are too large"
+        for name, variable in SHARDED.items()
+        if os.environ.get(variable, "false").lower() in ("true", "1")
+    ]
+    if processes_asked() > 1 and device == "mps":
+        faults.append('device: "mps" takes one process; start without a launcher')
+    if faults:
+        raise SpecError(faults)
+
+
+SHARDED = {"FSDP": "ACCELERATE_USE_FSDP", "DeepSpeed": "ACCELERATE_USE_DEEPSPEED"}
+"""What splits a model among processes, and how accelerate's launcher asks for it."""
+
+
 def make_accelerator(device: str) -> Accelerator:
-    """Make the accelerator that places model and batches; precision is the encoder's own affair."""
-    return Accelerator(cpu=device == "cpu")
+    """Make the accelerator that places model and batches; precision is the encoder's own affair.
+
+    One of several processes is brought together with the others here, and waits for them.
+
+    Raises:
+        SpecError: The launcher asks for FSDP or DeepSpeed, or several processes for mps.
+    """
+    check_launcher(device)
+    several = processes_asked() > 1
+    # Without `cpu` accelerate leaves several processes on a machine without a GPU to themselves.
+    cpu = device == "cpu" or (several and device == "auto" and not torch.cuda.is_available())
+    if not several:
+        return Accelerator(cpu=cpu)
+    from nearer.loop.several import PATIENCE
+
+    return Accelerator(cpu=cpu, kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
 
 
 def resolve_precision(asked: str, device: torch.device) -> Precision:

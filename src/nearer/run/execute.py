@@ -4,16 +4,27 @@ import logging
 import shlex
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
+from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from nearer.callbacks import ProgressBar
+from nearer.encoder.protocol import Track, untracked
 from nearer.encoder.sharing import SharedEmbeddings
 from nearer.encoder.store import default_store
-from nearer.errors import Interrupted, RunExists, SpecError, UsageError
+from nearer.errors import (
+    Interrupted,
+    NearerError,
+    ProcessLost,
+    RunExists,
+    SpecError,
+    UsageError,
+)
 from nearer.loop.fit import fit as run_loop
+from nearer.loop.world import World
 from nearer.run.build import build_batches, build_encoder, build_loss_for, fit_config
 from nearer.run.device import check_device, make_accelerator, resolve_precision
 from nearer.run.door import Plan, check
@@ -27,20 +38,19 @@ from nearer.run.finish import (
     next_command,
     say_how_it_went,
 )
+from nearer.run.folder import log_to, take_folder
 from nearer.run.handle import Run
-from nearer.run.names import draw_name
+from nearer.run.launch import on_all, open_world, quiet_but_first
 from nearer.run.record import (
     RunFolder,
-    create,
     find,
-    fresh_record,
     now,
     process,
 )
 from nearer.run.recorder import Recorder
 from nearer.run.signals import SignalWatch
 from nearer.run.spec import RunSpec, parse, runs_folder
-from nearer.run.spec_json import data_facts, lost, spec_to_json
+from nearer.run.spec_json import data_facts, lost
 
 LOGGER = logging.getLogger("nearer")
 
@@ -61,24 +71,28 @@ def execute(options: dict[str, Any]) -> Run:
             LOGGER.info("Run %s is finished; this is its result", spec.name)
         return Run(earlier.path)
     check_device(spec.device)
+    accelerator = make_accelerator(spec.device)
+    world = open_world(accelerator.device)
     encode = SharedEmbeddings(default_store())
-    plan = check(spec)
-    described = spec_to_json(spec)
-    if earlier is None:
-        folder = _create(spec, described)
-    else:
-        folder = earlier
-        folder.write(fresh_record(spec.experiment, folder.path.name, described))
-    bar = next(c for c in plan.callbacks if isinstance(c, ProgressBar))
     with ExitStack() as stack:
-        stack.enter_context(_log_to(folder))
-        stack.enter_context(bar)
+        stack.enter_context(quiet_but_first(world))
+        plan = on_all(world, partial(check, spec))
+        folder = take_folder(plan, earlier, world)
+        bar = next(c for c in plan.callbacks if isinstance(c, ProgressBar))
+        if world.is_main:
+            stack.enter_context(log_to(folder))
+            stack.enter_context(bar)
         watch = stack.enter_context(SignalWatch())
+        track = bar.track if world.is_main else untracked
         try:
-            return _run(plan, folder, bar, watch, encode)
-        except Interrupted:
+            return _run(plan, folder, track, watch, encode, accelerator, world)
+        except Interrupted as error:
+            error.told = not world.is_main
             raise
         except BaseException as error:
+            world.fail(error)
+            if isinstance(error, NearerError) and not isinstance(error, ProcessLost):
+                error.told = not world.is_main  # which it reaches, or reaches as a ProcessLost
             if isinstance(error, UsageError) and earlier is None and not folder.metrics.exists():
                 folder.remove()  # only the model could tell; nothing was started, nothing is left
                 raise
@@ -91,27 +105,39 @@ def execute(options: dict[str, Any]) -> Run:
 
 
 def _run(
-    plan: Plan, folder: RunFolder, bar: ProgressBar, watch: SignalWatch, encode: SharedEmbeddings
+    plan: Plan,
+    folder: RunFolder,
+    track: Track,
+    watch: SignalWatch,
+    encode: SharedEmbeddings,
+    accelerator: Accelerator,
+    world: World,
 ) -> Run:
     began = time.monotonic()
     spec = plan.spec
-    folder.update(status="running", started=now(), process=process(), data=data_facts(plan))
+    folder.update(
+        status="running",
+        started=now(),
+        process=process(),
+        processes=world.size,
+        data=data_facts(plan),
+    )
     LOGGER.info("Run %s of experiment %s in %s", folder.path.name, spec.experiment, folder.path)
-    accelerator = make_accelerator(spec.device)
     precision = resolve_precision(spec.precision, accelerator.device)
     set_seed(spec.seed)
-    encoder = build_encoder(plan, precision)
+    encoder = on_all(world, partial(build_encoder, plan, precision))
     config = fit_config(plan, encoder)
     loss = build_loss_for(plan, encoder)
     train, val = build_batches(plan)
     LOGGER.info(
-        "Training on %s rows (%s), %s batches an epoch; loss %s, %s on %s",
+        "Training on %s rows (%s), %s batches an epoch; loss %s, %s on %s%s",
         f"{len(plan.train):,}",
         plan.kind,
         f"{len(train):,}",
         plan.loss,
         precision,
         accelerator.device,
+        "" if world.size == 1 else f", {world.size} processes",
     )
     for note in _notes(plan):
         LOGGER.warning("%s", note)
@@ -126,15 +152,17 @@ def _run(
             val=val,
             accelerator=accelerator,
             encode=encode,
-            track=bar.track,
+            track=track,
             signal=watch,
+            world=world,
         )
     except Interrupted as error:
         interrupted, result = error, error.result
     seconds = time.monotonic() - began
     say_how_it_went(plan, result, seconds)
-    build_artifact(plan, folder, encoder, result)
-    write_examples(plan, folder, result)
+    if world.is_main:
+        build_artifact(plan, folder, encoder, result)
+        write_examples(plan, folder, result)
     folder.update(
         status="interrupted" if interrupted else "finished",
         stop_reason={"kind": result.stop_reason.kind, "detail": result.stop_reason.detail},
@@ -147,6 +175,7 @@ def _run(
         seconds=round(time.monotonic() - began, 3),
     )
     LOGGER.info("Artifact: %s", folder.artifact)
+    world.wait()  # a launcher ends all processes soon after the first of them has ended
     run = Run(folder.path)
     if interrupted:
         LOGGER.info("Start again with: %s", again(run))
@@ -193,26 +222,3 @@ def _spec(options: dict[str, Any]) -> tuple[RunSpec, RunFolder | None]:
     if faults and record["status"] != "finished":
         raise SpecError(faults)
     return parse({**recorded, "experiment": folder.path.parent.name, **options}), folder
-
-
-def _create(spec: RunSpec, described: dict[str, Any]) -> RunFolder:
-    if spec.name is not None:
-        return create(spec.runs_folder, spec.experiment, spec.name, described)
-    while True:
-        try:
-            return create(spec.runs_folder, spec.experiment, draw_name(), described)
-        except RunExists:
-            continue
-
-
-@contextmanager
-def _log_to(folder: RunFolder) -> Iterator[None]:
-    """Write what the console says to the run's log.txt as well, plain."""
-    handler = logging.FileHandler(folder.log, mode="w", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("[%(asctime)s] %(levelname)-8s %(message)s"))
-    LOGGER.addHandler(handler)
-    try:
-        yield
-    finally:
-        LOGGER.removeHandler(handler)
-        handler.close()

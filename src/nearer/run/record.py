@@ -90,6 +90,19 @@ class RunFolder:
             self.path.parent.rmdir()
 
 
+class Elsewhere(RunFolder):
+    """A run's folder as all processes but the first have it: they write nothing there."""
+
+    def write(self, values: dict[str, Any]) -> None:
+        """Leave it to the first process."""
+
+    def update(self, **values: Any) -> None:
+        """Leave it to the first process."""
+
+    def remove(self) -> None:
+        """Leave it to the first process."""
+
+
 def create(runs: Path, experiment: str, name: str, spec: dict[str, Any]) -> RunFolder:
     """Make the folder of a run with its record in it, status "created".
 

@@ -15,6 +15,7 @@ from nearer.evaluation.scoring import Measure
 from nearer.evaluation.trec import write_trec_run
 from nearer.run.faults import Faults, too_small
 from nearer.run.given import PREFIX, evaluate_embeddings
+from nearer.run.launch import is_main
 
 LOGGER = logging.getLogger("nearer")
 
@@ -79,7 +80,7 @@ def evaluate_any(
     else:
         found = _of_embeddings(embeddings, reading, measure, truncate_dim, track)
     result, read, prefix = found
-    if trec_run is not None:
+    if trec_run is not None and is_main():
         sets = read.data
         write_trec_run(trec_run, sets.query.ids, sets.searched.ids, result.rows, result.scores)
     metrics = {f"{name or prefix}_{bare}": value for bare, value in result.metrics.items()}
@@ -108,12 +109,15 @@ def _of_model(
     for note in read.notes:
         LOGGER.warning("%s", note)
     # From here on torch is needed, which takes a second to import.
+    from nearer.encoder.protocol import device_of
     from nearer.encoder.sharing import SharedEmbeddings
     from nearer.encoder.store import default_store
     from nearer.evaluation.evaluator import evaluate
+    from nearer.run.launch import Shared, open_world
     from nearer.run.use import open_encoder
 
     encoder = open_encoder(model, device)
+    world = open_world(device_of(encoder.module))
     result = evaluate(
         encoder,
         read.data,
@@ -125,6 +129,7 @@ def _of_model(
         memory_budget=measure.memory_budget,
         encode=SharedEmbeddings(default_store()),
         track=track or _untracked,
+        processes=Shared(world),
     )
     return result, read, encoder.name
 

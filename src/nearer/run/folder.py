@@ -1,0 +1,58 @@
+"""The folder of a run that is about to begin: made or taken up, and its log."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from nearer.errors import RunExists
+from nearer.loop.world import World
+from nearer.run.door import Plan
+from nearer.run.launch import on_all
+from nearer.run.names import draw_name
+from nearer.run.record import Elsewhere, RunFolder, create, fresh_record
+from nearer.run.spec import RunSpec
+from nearer.run.spec_json import spec_to_json
+
+LOGGER = logging.getLogger("nearer")
+
+
+def take_folder(plan: Plan, earlier: RunFolder | None, world: World) -> RunFolder:
+    """The run's folder, made or taken by the first process."""
+    described = spec_to_json(plan.spec)
+
+    def make() -> RunFolder | None:
+        if not world.is_main:
+            return None
+        if earlier is None:
+            return _create(plan.spec, described)
+        earlier.write(fresh_record(plan.spec.experiment, earlier.path.name, described))
+        return earlier
+
+    folder = on_all(world, make)
+    path = world.broadcast(None if folder is None else folder.path)
+    assert path is not None
+    return folder or Elsewhere(path)
+
+
+def _create(spec: RunSpec, described: dict[str, Any]) -> RunFolder:
+    if spec.name is not None:
+        return create(spec.runs_folder, spec.experiment, spec.name, described)
+    while True:
+        try:
+            return create(spec.runs_folder, spec.experiment, draw_name(), described)
+        except RunExists:
+            continue
+
+
+@contextmanager
+def log_to(folder: RunFolder) -> Iterator[None]:
+    """Write what the console says to the run's log.txt as well, plain."""
+    handler = logging.FileHandler(folder.log, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("[%(asctime)s] %(levelname)-8s %(message)s"))
+    LOGGER.addHandler(handler)
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(handler)
+        handler.close()
