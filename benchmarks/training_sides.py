@@ -1,7 +1,7 @@
 """The two sides of the training benchmark: our loop and sentence-transformers' Trainer.
 
-Both get the same model, rows, batches in the same order, loss, optimizer and schedule. The time of a
-step is that between the ends of two steps, so whatever a step waits for (tokenising, too) counts.
+Both get the same model, rows, batches in the same order, loss, optimizer and schedule. The time of
+a step is that between the ends of two steps, so whatever a step waits for (tokenising, too) counts.
 
 python benchmarks/training_sides.py memory TASK BATCH STEPS    (a process of its own; prints JSON)
 """
@@ -14,7 +14,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
