@@ -28,8 +28,8 @@ def passes_needed(tokens: int, room: int, micro_batches: int, flat: bool) -> int
         one micro-batch at a time; costs another forward pass.
 
     Example:
-        >>> passes_needed(8_000, 10_000, 4, flat=False), passes_needed(12_000, 10_000, 4, flat=False)
-        (1, 2)
+        >>> [passes_needed(tokens, 10_000, 4, flat=False) for tokens in (8_000, 12_000)]
+        [1, 2]
     """
     return 2 if micro_batches > 1 and (flat or tokens > room) else 1
 

@@ -1,4 +1,4 @@
-"""What takes a step: forward, backward, optimizer and schedule, and the loss since the last point."""
+"""What takes a step: gradients, optimizer and schedule, and the loss since the last point."""
 
 import math
 

@@ -14,7 +14,7 @@ BLOCK = 1 << 22
 
 
 def own_among(
-    rows: Tensor, candidates: Tensor, scale: Tensor | float, known: Known, block: int = BLOCK
+    rows: Tensor, candidates: Tensor, scale: Tensor | float, known: Known, block: int | None = None
 ) -> Tensor:
     """Mean cross-entropy of candidate i for row i, over scaled inner products.
 
@@ -31,12 +31,12 @@ def own_among(
         candidates: Shape (C, d), C ≥ B.
         scale: The inverse of the temperature; a tensor (no dimensions) gets a gradient.
         known: What is left out; the own candidate never is.
-        block: Most similarities held at a time; at least one row is taken.
+        block: Most similarities held at a time, default `BLOCK`; at least one row is taken.
     """
     factor = scale if isinstance(scale, Tensor) else rows.new_tensor(scale)
     # Inside of a Function gradients are always off, so it has to be told.
     wanted = torch.is_grad_enabled()
-    loss: Tensor = _OwnAmong.apply(rows, candidates, factor, known, block, wanted)  # type: ignore[no-untyped-call]
+    loss: Tensor = _OwnAmong.apply(rows, candidates, factor, known, block or BLOCK, wanted)  # type: ignore[no-untyped-call]
     return loss
 
 

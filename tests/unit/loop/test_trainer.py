@@ -20,8 +20,9 @@ def passes(monkeypatch):
     """How many passes each step took."""
     taken = []
     for count, name in ((1, "one_pass"), (2, "two_passes")):
+        plain = getattr(module, name)
 
-        def way(*args, plain=getattr(module, name), count=count):
+        def way(*args, plain=plain, count=count):
             taken.append(count)
             return plain(*args)
 

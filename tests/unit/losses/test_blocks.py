@@ -69,7 +69,6 @@ def test_the_size_of_blocks_changes_nothing_but_rounding(loss, monkeypatch):
     values = []
     for block in (10**6, 20):
         monkeypatch.setattr(blocks, "BLOCK", block)
-        monkeypatch.setattr(own_among, "__defaults__", (block,))
         monkeypatch.setattr(triplet, "BLOCK", block)
         batch = EmbeddedBatch(embeddings(7, 4), embeddings(7, 4, seed=1), known=KNOWN)
         value = loss(batch)
