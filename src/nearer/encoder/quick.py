@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nearer.encoder.dropout import quick_dropout
 from nearer.encoder.lookup import TableGradient
+from nearer.encoder.protocol import device_of
 
 LARGE = 4096
 """Rows from which a table's gradient is worth adding up once."""
@@ -29,8 +30,10 @@ class QuickParts:
     def __init__(self, module: nn.Module) -> None:
         self._forwards: list[tuple[nn.Module, Callable[[Tensor], Tensor]]] = []
         self._tables: list[TableGradient] = []
+        if device_of(module).type != "cpu":
+            return
         for part in module.modules():
-            if "forward" in vars(part) or next(module.parameters()).device.type != "cpu":
+            if "forward" in vars(part):  # somebody else's; theirs stays
                 continue
             if type(part) is nn.Dropout and not part.inplace:
                 self._forwards.append((part, _dropout(part)))
