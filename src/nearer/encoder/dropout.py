@@ -39,10 +39,11 @@ class _Dropout(torch.autograd.Function):
         keep = _keep(values.shape, dropped)
         ctx.save_for_backward(keep)
         ctx.scale = STEPS / (STEPS - dropped)
-        return torch.ops.aten.native_dropout_backward(values, keep, ctx.scale)
+        dropped_out: Tensor = torch.ops.aten.native_dropout_backward(values, keep, ctx.scale)
+        return dropped_out
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (keep,) = ctx.saved_tensors
         return torch.ops.aten.native_dropout_backward(gradient, keep, ctx.scale), None

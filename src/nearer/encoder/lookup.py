@@ -49,7 +49,7 @@ class TableGradient:
             return
         ids, gradients = (torch.cat(part) for part in zip(*self._found, strict=True))
         self.forget()
-        touched, places = ids.unique(return_inverse=True)
+        touched, places = torch.unique(ids, return_inverse=True)
         rows = torch.ops.aten.embedding_dense_backward(gradients, places, len(touched), -1, False)
         if self.table.padding_idx is not None:
             rows[touched == self.table.padding_idx] = 0
@@ -81,7 +81,7 @@ class _LookUp(torch.autograd.Function):
         return functional.embedding(ids, weight)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, None]:
         ctx.table.collect(ctx.ids, gradient)
         return None, None, None

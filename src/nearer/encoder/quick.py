@@ -1,12 +1,13 @@
 """What is quicker while a step is taken on a CPU, put in for the step and taken out after it."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from nearer.encoder.attention import QuickAttention
 from nearer.encoder.dropout import quick_dropout
 from nearer.encoder.lookup import TableGradient
 from nearer.encoder.protocol import device_of
@@ -16,7 +17,7 @@ LARGE = 4096
 
 
 class QuickParts:
-    """Quicker dropout and look-ups for a module while it is in `use`, and only then.
+    """Quicker dropout, look-ups and attention while a module is in `use`, and only then.
 
     Nothing is replaced: modules keep their types, names and weights, and get another `forward` on
     the instance, which is taken away again. On a GPU nothing is done.
@@ -30,7 +31,8 @@ class QuickParts:
     def __init__(self, module: nn.Module) -> None:
         self._forwards: list[tuple[nn.Module, Callable[[Tensor], Tensor]]] = []
         self._tables: list[TableGradient] = []
-        if device_of(module).type != "cpu":
+        self._on_cpu = device_of(module).type == "cpu"
+        if not self._on_cpu:
             return
         for part in module.modules():
             if "forward" in vars(part):  # somebody else's; theirs stays
@@ -51,7 +53,8 @@ class QuickParts:
         for part, forward in self._forwards:
             part.forward = forward
         try:
-            yield
+            with QuickAttention() if self._on_cpu else nullcontext():
+                yield
             for table in self._tables:
                 table.add()
         finally:

@@ -73,7 +73,7 @@ def two_passes(
                 replayed = embed_group(encoder, part, group)
                 gradient, leaf.grad = leaf.grad, None
                 if gradient is not None and replayed.requires_grad:
-                    replayed.backward(gradient)
+                    torch.autograd.backward(replayed, gradient)
         set_random_state(after, device)
 
     return value, pull

@@ -88,7 +88,7 @@ class _OwnAmong(torch.autograd.Function):
         return total / len(rows)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         share = gradient / ctx.rows
         to_rows, to_candidates, to_scale = ctx.gradients
