@@ -47,7 +47,8 @@ def main(name: str, measure: Callable[[argparse.Namespace], list[Row]], **option
     parser.add_argument("--quick", action="store_true", help="the rows that fit in 4 minutes")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     for option, default in options.items():
-        parser.add_argument(f"--{option.replace('_', '-')}", default=default)
+        how = {"action": "store_true"} if default is False else {"default": default}
+        parser.add_argument(f"--{option.replace('_', '-')}", **how)
     arguments = parser.parse_args()
     rows = measure(arguments)
     if arguments.json:

@@ -437,6 +437,11 @@ TRAINING = [
     case("learning_rate", "learning_rate: '-0.1'; must be more than 0.0", learning_rate=-0.1),
     case("batch_size", "batch_size: '1'; must be at least 2", batch_size=1),
     case("micro_batch", "micro_batch: '0'; must be at least 1", micro_batch=0),
+    case(
+        "training_memory",
+        "training_memory: 'much'; give a number of bytes with a unit",
+        training_memory="much",
+    ),
     case("warmup", "warmup: '2'; must be at most 1.0", warmup=2),
     case("clip_norm", "clip_norm: '-1'; must be at least 0.0", clip_norm=-1),
     case("weight_decay", "weight_decay: '-1'; must be at least 0.0", weight_decay=-1),

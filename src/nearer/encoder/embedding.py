@@ -14,6 +14,9 @@ from nearer.encoder.protocol import Encoder, Features, Prepared, Side, device_of
 TOKEN_BUDGET = 4096
 """Padded tokens embedded at a time; about what fits a processor's cache (docs/benchmarks.md)."""
 
+TRAIN_BUDGET = 4096
+"""The same with gradients (docs/benchmarks.md)."""
+
 GPU_BUDGET = 1 << 16
 """The same without gradients on a GPU."""
 
@@ -70,11 +73,12 @@ def embed_prepared(
     device = device_of(encoder.module)
     groups = micro_batches(prepared.lengths, micro_batch, budget)
     parts = []
-    for group in groups:
-        features = to_device(prepared.take(group), device)
-        with autocast(encoder, device):
+    # One context for all groups, so that weights are brought to a lower precision once.
+    with autocast(encoder, device):
+        for group in groups:
+            features = to_device(prepared.take(group), device)
             parts.append(encoder.embed(features, side).float())
-        advance(len(group))
+            advance(len(group))
     back = np.empty(len(prepared), dtype=np.int64)
     back[np.concatenate(groups)] = np.arange(len(prepared))
     return torch.cat(parts)[torch.from_numpy(back).to(device)]

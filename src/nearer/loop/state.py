@@ -66,7 +66,9 @@ class FitConfig:
         clip_norm: Largest gradient norm; 0 clips nothing.
         evaluate_every: "epoch", or a number of steps.
         seed: Seeds dropout and whatever else draws numbers in the loop.
-        micro_batch: Most rows embedded at a time; None: by their lengths.
+        micro_batch: Most rows embedded at a time, with memory for no more; None: by their lengths.
+        training_memory: Bytes for activations, or "4GiB"; a batch that takes more is trained on in
+            two passes. "auto": half of what is free.
         model_name: Short name of the model; the prefix of its metrics.
         keep: Whose weights are handed back: "best" or "last".
         fresh_head: Whether the encoder has a newly added head (see `EvaluationPoint.candidate`).
@@ -85,6 +87,7 @@ class FitConfig:
     evaluate_every: Literal["epoch"] | int = "epoch"
     seed: int = 42
     micro_batch: int | None = None
+    training_memory: int | str = "auto"
     model_name: str = "model"
     keep: Literal["best", "last"] = "best"
     fresh_head: bool = False

@@ -1,4 +1,4 @@
-"""Takes a step: forward, backward, optimizer, schedule; sums the loss. Decides no order."""
+"""Takes a step: gradients, optimizer, schedule; sums the loss. Decides no order."""
 
 import math
 
@@ -6,17 +6,27 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from nearer.data.batch import Batch, BatchSource
+from nearer.encoder.embedding import TRAIN_BUDGET
 from nearer.encoder.protocol import Encoder
+from nearer.encoder.quick import QuickParts
 from nearer.errors import NonFiniteLoss
 from nearer.loop.optim import build_optimizer, build_scheduler
+from nearer.loop.passes import one_pass, passes_needed, two_passes
+from nearer.loop.room import graph_room
 from nearer.loop.state import FitConfig
-from nearer.loop.step import batch_loss, train_mode
+from nearer.loop.step import Work, lay_out, train_mode
 from nearer.loop.world import ALONE, World
 from nearer.losses.protocol import Loss
 
 
 class Trainer:
-    """Holds what a step needs: optimizer, schedule, and the loss since the last evaluation."""
+    """Holds what a step needs: optimizer, schedule, and the loss since the last evaluation.
+
+    Attributes:
+        graph_tokens: Most tokens whose activations are held at once; a batch with more takes two
+            passes. Measured on the first batch; a fit that is to be repeated bit for bit on a
+            machine with other memory has to be given the same number. None before the first step.
+    """
 
     def __init__(
         self,
@@ -42,12 +52,36 @@ class Trainer:
         self.of_encoder = [p for p in self.parameters if id(p) not in own]
         scheduler = build_scheduler(optimizer, config, config.epochs * len(train))
         self.optimizer, self.scheduler = accelerator.prepare(optimizer), scheduler
+        self.graph_tokens: int | None = None
+        self._quick = QuickParts(encoder.module)
         self.total, self.rows = 0.0, 0
 
     def step(self, batch: Batch) -> float:
         """Forward, backward, optimizer and schedule; returns the batch's mean loss."""
         train_mode(self.encoder.module)
-        value = batch_loss(self.encoder, self.loss, batch, self.config.micro_batch, self.world)
+        with self._quick.use():
+            number = self._gradients(batch)
+        self.world.sum_gradients(self.of_encoder, self.of_loss)
+        if self.config.clip_norm:
+            self.accelerator.clip_grad_norm_(self.parameters, self.config.clip_norm)
+        self.optimizer.step()
+        if not self.accelerator.optimizer_step_was_skipped:
+            self.scheduler.step()
+        self.optimizer.zero_grad()
+        self.total += number * len(batch)
+        self.rows += len(batch)
+        return number
+
+    def _gradients(self, batch: Batch) -> float:
+        """Leave the gradients of a batch in the parameters; returns its mean loss."""
+        work = self._laid_out(batch)
+        passes = passes_needed(
+            work.tokens,
+            self.graph_tokens or 0,
+            len(work.micro_batches),
+            flat=self.config.micro_batch is not None,
+        )
+        value, pull = (one_pass if passes == 1 else two_passes)(self.encoder, self.loss, work)
         number = value.item()
         if not math.isfinite(number):
             rows = ", ".join(map(str, batch.rows[:20].tolist()))
@@ -56,16 +90,18 @@ class Trainer:
                 f"the loss of a batch is {number}; its rows are {rows}{more}. A lower "
                 "learning_rate, or a look at these rows, may help"
             )
-        self.accelerator.backward(value)
-        self.world.sum_gradients(self.of_encoder, self.of_loss)
-        if self.config.clip_norm:
-            self.accelerator.clip_grad_norm_(self.parameters, self.config.clip_norm)
-        self.optimizer.step()
-        self.scheduler.step()
-        self.optimizer.zero_grad()
-        self.total += number * len(batch)
-        self.rows += len(batch)
+        pull(self.accelerator.backward)
         return number
+
+    def _laid_out(self, batch: Batch) -> Work:
+        encoder, most, world = self.encoder, self.config.micro_batch, self.world
+        work = lay_out(encoder, batch, most, TRAIN_BUDGET, world)
+        if self.graph_tokens is None and work.parts:
+            memory = self.config.training_memory
+            self.graph_tokens = graph_room(encoder, work, memory, world.size)
+        if work.parts and self.graph_tokens and self.graph_tokens < TRAIN_BUDGET:
+            work = lay_out(encoder, batch, most, self.graph_tokens, world)
+        return work
 
     def rates(self) -> list[float]:
         """Learning rate of each parameter group for the next step."""

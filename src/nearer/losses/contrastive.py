@@ -5,11 +5,12 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from nearer.losses.blocks import own_among
+from nearer.losses.known import known_turned
 from nearer.losses.options import above_zero, one_of, refuse
 from nearer.losses.protocol import EmbeddedBatch, Loss, Need
-from nearer.losses.similarity import SIMILARITIES, Similarity, all_pairs, not_own, part
+from nearer.losses.similarity import SIMILARITIES, Similarity, part, ready
 
 COLDEST, WARMEST = 0.01, 1.0
 """Bounds of a learned temperature, those of CLIP; colder than 0.01 makes training unstable."""
@@ -78,13 +79,13 @@ class InfoNCE(Loss):
     def forward(self, batch: EmbeddedBatch) -> Tensor:
         """Return the mean cross-entropy of the own document among all candidates."""
         document = part(batch, "document", self)
-        candidates = torch.cat([document, *batch.negatives])
-        logits = all_pairs(batch.query, candidates, self.similarity) * self._scale()
-        rows = len(document)
-        masked = not_own(batch.known, rows, len(candidates), logits.device)
-        loss = _own_among(logits, masked)
+        query = ready(batch.query, self.similarity)
+        candidates = ready(torch.cat([document, *batch.negatives]), self.similarity)
+        scale, rows = self._scale(), len(document)
+        loss = own_among(query, candidates, scale, batch.known)
         if self.symmetric:
-            loss = (loss + _own_among(logits[:, :rows].T, masked[:, :rows].T)) / 2
+            back = own_among(candidates[:rows], query, scale, known_turned(batch.known, rows))
+            loss = (loss + back) / 2
         return loss
 
     def _scale(self) -> Tensor | float:
@@ -94,9 +95,3 @@ class InfoNCE(Loss):
         with torch.no_grad():
             self.log_scale.clamp_(-math.log(WARMEST), -math.log(COLDEST))
         return self.log_scale.exp()
-
-
-def _own_among(logits: Tensor, masked: Tensor) -> Tensor:
-    """Mean cross-entropy of column i in row i; masked columns get no weight and no gradient."""
-    own = torch.arange(len(logits), device=logits.device)
-    return functional.cross_entropy(logits.masked_fill(masked, -math.inf), own)

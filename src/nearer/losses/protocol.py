@@ -5,6 +5,8 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
+from nearer.losses.known import Known
+
 Need = Literal["document", "negatives", "scores", "labels"]
 
 
@@ -21,6 +23,7 @@ class EmbeddedBatch:
         known: Shape (B, B * (1 + len(negatives))), bool: candidate j (documents first, then each
             negatives column) is known to be relevant to query i, or is the same content as its
             document, so it must not count as its negative. The own document, (i, i), is False.
+            Or `KnownPairs`, which holds no such matrix; see `losses/known.py` for reading either.
     """
 
     query: Tensor
@@ -28,7 +31,7 @@ class EmbeddedBatch:
     negatives: tuple[Tensor, ...] = ()
     scores: Tensor | None = None
     labels: Tensor | None = None
-    known: Tensor | None = None
+    known: Known = None
 
     def truncated(self, dimensions: int) -> "EmbeddedBatch":
         """The same batch with only the first dimensions of every embedding (Matryoshka)."""

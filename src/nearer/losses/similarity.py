@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nearer.errors import SpecError
+from nearer.losses.known import Known, known_block
 from nearer.losses.protocol import EmbeddedBatch, Loss
 
 Similarity = Literal["cosine", "dot"]
@@ -32,23 +33,24 @@ def full(embeddings: Tensor) -> Tensor:
 
 def pairwise(a: Tensor, b: Tensor, similarity: Similarity) -> Tensor:
     """Similarity of row i of a with row i of b, shape (B,)."""
-    a, b = _ready(a, similarity), _ready(b, similarity)
+    a, b = ready(a, similarity), ready(b, similarity)
     return (a * b).sum(dim=1)
 
 
 def all_pairs(a: Tensor, b: Tensor, similarity: Similarity) -> Tensor:
     """Similarity of every row of a with every row of b, shape (A, B)."""
-    return _ready(a, similarity) @ _ready(b, similarity).T
+    return ready(a, similarity) @ ready(b, similarity).T
 
 
-def not_own(known: Tensor | None, rows: int, candidates: int, device: torch.device) -> Tensor:
-    """The mask of candidates that are no negatives, with the own document always left in."""
-    if known is None:
-        return torch.zeros(rows, candidates, dtype=torch.bool, device=device)
-    own = torch.eye(rows, candidates, dtype=torch.bool, device=device)
-    return known & ~own
+def not_own(known: Known, rows: int, candidates: int, device: torch.device) -> Tensor:
+    """The whole mask of candidates that are no negatives, with the own document always left in.
+
+    Shape (rows, candidates); for a large batch take `known_block`, which gives some of its rows.
+    """
+    return known_block(known, 0, rows, candidates, device)
 
 
-def _ready(embeddings: Tensor, similarity: Similarity) -> Tensor:
+def ready(embeddings: Tensor, similarity: Similarity) -> Tensor:
+    """Embeddings whose inner product is their similarity, at least float32."""
     embeddings = full(embeddings)
     return functional.normalize(embeddings, dim=1) if similarity == "cosine" else embeddings

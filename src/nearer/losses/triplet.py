@@ -6,9 +6,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from nearer.losses.blocks import BLOCK
+from nearer.losses.known import known_at, known_block
 from nearer.losses.options import above_zero, one_of, refuse
 from nearer.losses.protocol import EmbeddedBatch, Loss, Need
-from nearer.losses.similarity import all_pairs, full, not_own, pairwise, part
+from nearer.losses.similarity import all_pairs, full, pairwise, part
 
 Distance = Literal["cosine", "euclidean"]
 DISTANCES: tuple[Distance, ...] = ("cosine", "euclidean")
@@ -67,23 +69,32 @@ class Triplet(Loss):
 
     def _given(self, batch: EmbeddedBatch) -> tuple[tuple[Tensor, ...], Tensor]:
         rows, columns = len(batch.query), len(batch.negatives)
-        known = not_own(batch.known, rows, rows * (1 + columns), batch.query.device)
+        own = torch.arange(rows, device=batch.query.device)[:, None].expand(rows, columns)
         # Row i's own negatives are the candidates i + B, i + 2B, …
-        own = torch.stack(
-            [known[:, rows * c : rows * (c + 1)].diag() for c in range(1, columns + 1)]
-        )
-        return batch.negatives, ~own.T
+        theirs = own + rows * torch.arange(1, columns + 1, device=own.device)
+        return batch.negatives, ~known_at(batch.known, own, theirs)
+
+    @torch.no_grad()
+    def _nearest(self, batch: EmbeddedBatch, document: Tensor) -> tuple[Tensor, Tensor]:
+        """Distance and place of the nearest document of another row, by blocks of rows."""
+        rows, found = len(document), []
+        height = max(1, BLOCK // rows)
+        for start in range(0, rows, height):
+            query = batch.query[start : start + height]
+            if self.distance == "cosine":
+                distances = 1 - all_pairs(query, document, "cosine")
+            else:
+                distances = torch.cdist(full(query), full(document))
+            stop = start + len(query)
+            mask = known_block(batch.known, start, stop, rows, document.device)
+            distances.masked_fill_(mask, math.inf)
+            places = torch.arange(len(query), device=document.device)
+            distances[places, places + start] = math.inf
+            found.append(distances.min(dim=1))
+        return torch.cat([f.values for f in found]), torch.cat([f.indices for f in found])
 
     def _hardest(self, batch: EmbeddedBatch, document: Tensor) -> tuple[tuple[Tensor], Tensor]:
-        rows = len(document)
-        with torch.no_grad():
-            if self.distance == "cosine":
-                distances = 1 - all_pairs(batch.query, document, "cosine")
-            else:
-                distances = torch.cdist(full(batch.query), full(document))
-            known = not_own(batch.known, rows, rows, document.device)
-            own = torch.eye(rows, dtype=torch.bool, device=document.device)
-            nearest, index = distances.masked_fill(known | own, math.inf).min(dim=1)
+        nearest, index = self._nearest(batch, document)
         return (document[index],), nearest.isfinite()[:, None]
 
     def _distance(self, a: Tensor, b: Tensor) -> Tensor:

@@ -54,6 +54,7 @@ def fit(
     clip_norm: float = 1.0,
     evaluate_every: Literal["epoch"] | int = "epoch",
     micro_batch: int | None = None,
+    training_memory: int | str = "auto",
     max_length: int | None = None,
     device: str = "auto",
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
@@ -113,7 +114,8 @@ def fit(
         warmup: Share of the steps over which the rate rises from 0.
         clip_norm: Largest gradient norm; 0 clips nothing.
         evaluate_every: "epoch", or a number of steps.
-        micro_batch: Most rows embedded at a time; default by their lengths.
+        micro_batch: Most rows embedded, and held, at a time; default by lengths and memory.
+        training_memory: Memory for activations: "4GiB", or bytes; default: half of what is free.
         max_length: Most tokens of a text; default by model.
         device: "auto", "cpu", "cuda" or "mps".
         precision: "auto" is bf16 where the processor has it natively, else fp32.

@@ -98,7 +98,10 @@ class RunSpec(BaseModel):
         "epoch", description="epoch, or a number of steps."
     )
     micro_batch: Count | None = Field(
-        None, description="Most rows embedded at a time; default by length."
+        None, description="Most rows embedded, and held, at a time; default by length and memory."
+    )
+    training_memory: int | str = Field(
+        "auto", description="Memory for activations: 4GiB, or bytes; auto: half of what is free."
     )
     max_length: Count | None = Field(None, description="Most tokens of a text; default by model.")
     device: str = Field("auto", description="auto, cpu, cuda, mps.")
@@ -144,6 +147,16 @@ class RunSpec(BaseModel):
             memory_bytes(value)
         except UsageError as error:
             raise ValueError(str(error).removeprefix("memory_budget is ")) from error
+        return value
+
+    @field_validator("training_memory", mode="before")
+    @classmethod
+    def _training_memory(cls, value: Any) -> Any:
+        try:
+            if value != "auto":
+                memory_bytes(value, "training_memory")
+        except UsageError as error:
+            raise ValueError(str(error).removeprefix("training_memory is ")) from error
         return value
 
     @field_validator("columns", mode="before")

@@ -257,14 +257,14 @@ def test_shared_embeddings_are_those_of_the_weights_as_they_are():
 
 
 def test_evaluations_of_one_point_share_a_pass():
-    items, passes = ["red hat", "blue coat"], []
+    items, passes = ["red hat", "blue coat", "wool"], []
     encoder = toy_encoder()
     encoder.module.register_forward_hook(lambda module, given, out: passes.append(len(out)))
     share = LambdaCallback(
         on_evaluate=lambda ctx: ctx.encode(ctx.encoder, items, "query") is None or None
     )
     toy_fit(share, share, encoder=encoder, train=ToyBatches(8, 8), epochs=1)
-    assert passes.count(2) == 2  # one for each point, epoch 0 included
+    assert passes.count(3) == 2  # one for each point, epoch 0 included
 
 
 # --- modes
