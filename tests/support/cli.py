@@ -57,8 +57,9 @@ class Bench:
         return str(path)
 
     def options(self, **changed: Any) -> dict[str, Any]:
-        """All options of a small fit."""
+        """All options of a small fit; at the precision at which results are compared."""
         own = {"model": self.model, **self.files, "runs_dir": self.runs, "epochs": 2}
+        own["precision"] = "fp32"  # "auto" is bf16 on some machines
         return {**own, "batch_size": 8, "limit": 10, **self.defaults, **changed}
 
     def run(self, *words: object) -> Ran:
