@@ -174,7 +174,7 @@ def theirs(
             num_train_epochs=epochs,
             per_device_train_batch_size=len(batches[0]),
             learning_rate=RATE,
-            warmup_steps=WARMUP,
+            warmup_steps=round(WARMUP * len(batches) * epochs),
             weight_decay=DECAY,
             max_grad_norm=CLIP,
             bf16=precision == "bf16",

@@ -439,7 +439,7 @@ TRAINING = [
     case("micro_batch", "micro_batch: '0'; must be at least 1", micro_batch=0),
     case(
         "training_memory",
-        "training_memory: 'much'; give a number of bytes with a unit",
+        'training_memory: \'much\'; give a number of bytes with a unit, like "512MiB" or "1GiB"',
         training_memory="much",
     ),
     case("warmup", "warmup: '2'; must be at most 1.0", warmup=2),
