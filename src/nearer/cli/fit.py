@@ -60,7 +60,8 @@ def fit(
     try:
         run = execute(given)
     except Interrupted as error:
-        _print_result(error.run, json)
+        if error.run is not None:  # else nothing was trained yet
+            _print_result(error.run, json)
         raise
     _print_result(run, json)
     return 0

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from nearer.data.batch import Batch, Column
 from nearer.encoder.embedding import embed_prepared
-from nearer.encoder.protocol import Encoder, device_of
+from nearer.encoder.protocol import Encoder, Side, device_of
+from nearer.loop.ahead import prepared
 from nearer.losses.protocol import EmbeddedBatch, Loss
 
 
@@ -22,13 +23,13 @@ def embed_batch(encoder: Encoder, batch: Batch, micro_batch: int | None = None) 
     """Embed every column of a batch; columns of one side go through the encoder together."""
     device = device_of(encoder.module)
     embedded: dict[int, Tensor] = {}
-    for side in ("query", "document"):
+    sides: tuple[Side, ...] = ("query", "document")
+    for side in sides:
         columns = [i for i, column in enumerate(batch.columns) if column.side == side]
         if not columns:
             continue
-        items = [item for i in columns for item in batch.columns[i].items]
-        prepared = encoder.prepare(items, side)
-        together = embed_prepared(encoder, prepared, side, micro_batch=micro_batch)
+        ready = prepared(encoder, batch, side)
+        together = embed_prepared(encoder, ready, side, micro_batch=micro_batch)
         embedded.update(zip(columns, torch.split(together, len(batch)), strict=True))
     columns_in_order = [embedded[i] for i in range(len(batch.columns))]
     return EmbeddedBatch(

@@ -10,6 +10,7 @@ from typing import Any
 from accelerate.utils import set_seed
 
 from nearer.callbacks import ProgressBar
+from nearer.encoder.kept import KeptFolders, default_kept
 from nearer.encoder.sharing import SharedEmbeddings
 from nearer.encoder.store import default_store
 from nearer.errors import Interrupted, RunExists, SpecError, UsageError
@@ -41,6 +42,7 @@ from nearer.run.recorder import Recorder
 from nearer.run.signals import SignalWatch
 from nearer.run.spec import RunSpec, parse, runs_folder
 from nearer.run.spec_json import data_facts, lost, spec_to_json
+from nearer.run.tokenise import tokenise_data
 
 LOGGER = logging.getLogger("nearer")
 
@@ -62,7 +64,8 @@ def execute(options: dict[str, Any]) -> Run:
         return Run(earlier.path)
     check_device(spec.device)
     encode = SharedEmbeddings(default_store())
-    plan = check(spec)
+    keep = default_kept()
+    plan = check(spec, keep)
     described = spec_to_json(spec)
     if earlier is None:
         folder = _create(spec, described)
@@ -75,8 +78,10 @@ def execute(options: dict[str, Any]) -> Run:
         stack.enter_context(bar)
         watch = stack.enter_context(SignalWatch())
         try:
-            return _run(plan, folder, bar, watch, encode)
-        except Interrupted:
+            return _run(plan, folder, bar, watch, encode, keep)
+        except Interrupted as error:
+            if error.run is None:  # it came before the first step
+                folder.update(status="interrupted", error=str(error), finished=now())
             raise
         except BaseException as error:
             if isinstance(error, UsageError) and earlier is None and not folder.metrics.exists():
@@ -91,7 +96,12 @@ def execute(options: dict[str, Any]) -> Run:
 
 
 def _run(
-    plan: Plan, folder: RunFolder, bar: ProgressBar, watch: SignalWatch, encode: SharedEmbeddings
+    plan: Plan,
+    folder: RunFolder,
+    bar: ProgressBar,
+    watch: SignalWatch,
+    encode: SharedEmbeddings,
+    keep: KeptFolders | None,
 ) -> Run:
     began = time.monotonic()
     spec = plan.spec
@@ -115,6 +125,8 @@ def _run(
     )
     for note in _notes(plan):
         LOGGER.warning("%s", note)
+    if keep is not None:
+        tokenise_data(plan, encoder, keep, bar.track, watch)
     interrupted: Interrupted | None = None
     try:
         result = run_loop(
