@@ -47,8 +47,8 @@ def show(*, json: Json = False) -> int:
         ]
         print_table([("model", "states", "embeddings", "size", "last used"), *rows], sys.stdout)
     if folders:
-        rows = [(u.kind, u.what, in_words(u.size), _ago(now - u.used)) for u in folders]
-        print_table([("kept", "of", "size", "last used"), *rows], sys.stdout)
+        lines = [(u.kind, u.what, in_words(u.size), _ago(now - u.used)) for u in folders]
+        print_table([("kept", "of", "size", "last used"), *lines], sys.stdout)
     print(f"{in_words(total)} of {in_words(limit)} in {folder}")
     return 0
 

@@ -87,7 +87,7 @@ def _load(folder: Path, source: str) -> Examples:
         return np.memmap(folder / name, dtype=kind, mode="r", shape=(facts["rows"],))
 
     sides: tuple[Side, ...] = tuple(facts["sides"])
-    modalities: tuple[Modality, ...] = ("text",) * len(sides)
+    modalities: tuple[Modality, ...] = tuple("text" for _ in sides)
     codes = [numbers(f"codes-{i}") for i in range(len(sides))]
     known = tuple(array for array in codes if array is not None)
     if table.num_rows != facts["rows"] or len(known) != len(sides):

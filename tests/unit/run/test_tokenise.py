@@ -61,7 +61,7 @@ def test_the_same_bits_with_and_without(
     for run in (small, large, again):
         assert same(weights(run), weights(without))
         assert run.record["data"] == without.record["data"]
-        assert [p["metrics"] for p in run.history()] == [p["metrics"] for p in without.history()]
+        assert [p["metrics"] for p in run.history] == [p["metrics"] for p in without.history]
 
 
 def test_a_second_run_tokenises_nothing(
@@ -120,5 +120,5 @@ def test_labelled_rows_and_rows_that_were_skipped(
     without = nearer.fit(**given)
     for run in (first, second):
         assert same(weights(run), weights(without))
-        assert run.record["data"]["train_data"]["skipped"] == 1
-        assert np.isfinite(run.history()[-1]["metrics"]["train_loss"])
+        assert run.record["data"]["train"]["skipped"] == 1
+        assert np.isfinite(run.history[-1]["metrics"]["train_loss"])
