@@ -20,7 +20,7 @@ from nearer.data.rows import FIRST, BadRows, Rows
 from nearer.data.streaming import CannotStream, content_hash, open_stream
 from nearer.errors import DataError
 
-KEPT_FROM = 8 << 20
+KEPT_FROM = 4 << 20
 """Bytes from which on a file is kept; reading a smaller one takes less than a second."""
 
 KIND = "data-1"

@@ -55,21 +55,24 @@ def open_stream(path: Path, source: str) -> Stream:
         buffer = read_text(path, None, source)
         if suffix in CSV:
             delimiter = delimiter_of(suffix, "") if suffix != ".csv" else None
-            names, first_line, pieces = stream_csv(path, buffer, delimiter)
+            names, first_line, read = stream_csv(path, buffer, delimiter)
             locate = csv_lines(buffer, delimiter_of(suffix, first_line))
-            return Stream(names, lambda wanted: pieces, first_line, locate)
+            return Stream(names, lambda wanted: read, first_line, locate)
         if is_array(buffer):
             raise CannotStream
-        names, pieces = stream_json(path)
-        return Stream(names, lambda wanted: pieces, locate=partial(json_lines, buffer))
+        names, read = stream_json(path)
+        return Stream(names, lambda wanted: read, locate=partial(json_lines, buffer))
     if suffix == ".parquet":
         import pyarrow.parquet  # costs 50 ms; only who reads Parquet pays
 
         file = pyarrow.parquet.ParquetFile(path)
-        return Stream(
-            file.schema_arrow.names,
-            lambda wanted: file.iter_batches(batch_size=_ROWS, columns=wanted, use_threads=False),
-        )
+
+        def pieces(wanted: list[str]) -> Iterator[pa.RecordBatch]:
+            # A reader of several groups holds on to the bytes of all that it has read.
+            for group in range(file.num_row_groups):
+                yield from file.iter_batches(_ROWS, [group], wanted, use_threads=False)
+
+        return Stream(file.schema_arrow.names, pieces)
     if suffix in ARROW:
         return _arrow(path)
     raise CannotStream

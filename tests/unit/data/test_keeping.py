@@ -235,7 +235,7 @@ def test_small_files_pictures_and_encodings_are_not_kept(
     latin = tmp_path / "latin.csv"
     latin.write_bytes(b"query,document\na,caf\xe9\nb,c\n")
     assert len(read_examples(latin, encoding="latin-1", keep=keep)) == 2
-    monkeypatch.setattr(keeping, "KEPT_FROM", 8 << 20)
+    monkeypatch.setattr(keeping, "KEPT_FROM", 4 << 20)
     small = tmp_path / "small.csv"
     small.write_text("query,document\na,b\nc,d\n")
     read_examples(small, keep=keep)
