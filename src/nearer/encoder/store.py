@@ -18,7 +18,7 @@ from nearer.encoder.room import make_room
 from nearer.encoder.sizes import parse_size
 
 LIMIT = "8GiB"
-"""Default size limit: ten million rows of pairs take about 3 GiB, prepared and tokenised."""
+"""Default size limit; a million pairs of 70 bytes take 170 MB, prepared and tokenised."""
 
 FORMAT = "embeddings-1"
 """Folder of the cache; another format gets another one."""
