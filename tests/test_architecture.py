@@ -50,6 +50,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         # What it shows: progress, the models there are, what is kept, the drawing of the loop.
         "callbacks",
         "encoder.catalog",
+        "encoder.kept",
         "encoder.sizes",
         "encoder.store",
         "loop.events",

@@ -96,7 +96,7 @@ class Interrupted(NearerError):
 
     Attributes:
         result: The loop's result up to the interruption (`FitResult`), set by the loop.
-        run: The run with its artifact, set by `nearer.fit`.
+        run: The run with its artifact, set by `nearer.fit`; None where nothing was trained yet.
     """
 
     def __init__(self, signal_name: str = "SIGINT") -> None:

@@ -61,7 +61,7 @@ def fit(
     try:
         run = execute(given)
     except Interrupted as error:
-        if is_main():
+        if is_main() and error.run is not None:  # else nothing was trained yet
             _print_result(error.run, json)
         raise
     if is_main():

@@ -16,7 +16,7 @@ COMMANDS = {
     "evaluate": ("nearer.cli.evaluate:evaluate", "Score a model on queries and an index."),
     "encode": ("nearer.cli.encode:encode", "Embed the texts or pictures of a file."),
     "runs": ("nearer.cli.runs:app", "List runs, show one, compare two."),
-    "cache": ("nearer.cli.cache:app", "Show or clear the embeddings that are kept."),
+    "cache": ("nearer.cli.cache:app", "Show or clear what is kept: embeddings, data, tokens."),
     "models": ("nearer.cli.models:models", "List well-chosen models by short name."),
     "loop": ("nearer.cli.loop:loop", "Print the training loop and who listens where."),
     "demo": ("nearer.cli.demo:demo", "See a whole run on the docstrings of what is installed."),

@@ -1,6 +1,7 @@
 """Rows to examples: which column is what, and which rows can be used."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -8,7 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nearer.data.cells import codes_of, image_cells, number_cells, text_cells
+from nearer.data.contents import Contents
 from nearer.data.examples import Examples, Modality, Side
+from nearer.data.keeping import Keep, kept_examples
 from nearer.data.kinds import Kind, match_kind
 from nearer.data.reading import Source, read_rows
 from nearer.data.rows import BadRows, refuse
@@ -23,6 +26,7 @@ def read_examples(
     columns: Mapping[str, str] | None = None,
     on_bad_row: OnBadRow = "error",
     encoding: str | None = None,
+    keep: Keep | None = None,
 ) -> Examples:
     """Read training data; the names of its columns say what kind it is.
 
@@ -37,6 +41,8 @@ def read_examples(
         on_bad_row: "error" refuses the data if a row cannot be used, with a count and the first
             lines; "skip" leaves such rows out and counts them in `skipped`.
         encoding: Of a text file; default UTF-8, or UTF-16 where a byte order mark says so.
+        keep: Where the rows of large files are kept, checked and with their codes; they are then
+            never in memory whole, and read no second time. None for nowhere.
 
     Raises:
         DataError: The data cannot be read, its columns fit no kind or several, rows cannot be
@@ -49,6 +55,11 @@ def read_examples(
         >>> examples.kind, len(examples)
         (<Kind.PAIRS: 'pairs'>, 1)
     """
+    if keep is not None and encoding is None and isinstance(source, str | Path):
+        path = Path(source).expanduser()
+        kept = kept_examples(path, str(source), columns, on_bad_row, keep)
+        if kept is not None:
+            return kept
     rows = read_rows(source, encoding)
     kind, items, score, label = match_kind(rows, columns)
     bad = BadRows(rows)
@@ -87,10 +98,8 @@ def read_examples(
     return Examples(
         kind,
         names,
-        table,
+        Contents(table, sides, _codes(table, sides)),
         modalities,
-        sides,
-        _codes(table, sides),
         scores,
         labels,
         class_names,

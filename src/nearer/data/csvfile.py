@@ -5,6 +5,8 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
@@ -52,6 +54,42 @@ def parse_csv(buffer: pa.Buffer, delimiter: str | None, source: str) -> tuple[pa
     return table.slice(1).rename_columns(names), first_line
 
 
+def stream_csv(
+    path: Path, buffer: pa.Buffer, delimiter: str | None
+) -> tuple[list[str], str, Iterator[pa.RecordBatch]]:
+    """The columns, the first line and the rows of a CSV file in pieces, as `parse_csv` gives them.
+
+    Args:
+        path: The file, in UTF-8.
+        buffer: The same, mapped.
+        delimiter: As for `parse_csv`.
+
+    Raises:
+        pyarrow.ArrowInvalid: Something is wrong, or better read whole; `parse_csv` says what it is.
+    """
+    first_line = _first_line(buffer)
+    if not first_line or b"\n" not in memoryview(buffer)[-65536:].tobytes():
+        raise pa.ArrowInvalid("nothing to stream")
+    delimiter = delimiter or _delimiter(first_line)
+    names = [name.strip() for name in next(_records(buffer, delimiter))[1]]
+    if len(set(names)) < len(names):
+        raise pa.ArrowInvalid("two columns of one name")
+    read, parse, convert = _options(len(names), delimiter, _BLOCK)
+    reader = pyarrow.csv.open_csv(str(path), read, parse, convert)
+
+    def pieces() -> Iterator[pa.RecordBatch]:
+        header, last = True, None
+        for batch in reader:
+            if len(batch):
+                last = pa.Table.from_batches([batch.slice(len(batch) - 1)])
+                yield batch.slice(int(header)).rename_columns(names)
+                header = False
+        if last is not None:
+            _check_closed(last, buffer, delimiter, "")
+
+    return names, first_line, pieces()
+
+
 def csv_lines(buffer: pa.Buffer, delimiter: str) -> Callable[[Sequence[int]], list[int]]:
     """A function from row numbers to the lines where these rows begin."""
 
@@ -85,23 +123,23 @@ def _parse(buffer: pa.Buffer, delimiter: str) -> pa.Table:
     block = _BLOCK
     while True:
         try:
-            return pyarrow.csv.read_csv(
-                pa.BufferReader(buffer),
-                read_options=pyarrow.csv.ReadOptions(
-                    autogenerate_column_names=True, block_size=block
-                ),
-                parse_options=pyarrow.csv.ParseOptions(
-                    delimiter=delimiter, newlines_in_values=True
-                ),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    column_types={f"f{i}": pa.string() for i in range(width)},
-                    strings_can_be_null=False,
-                ),
-            )
+            options = _options(width, delimiter, block)
+            return pyarrow.csv.read_csv(pa.BufferReader(buffer), *options)
         except pa.ArrowInvalid as error:
             if "straddl" not in str(error) or block > buffer.size or block >= 1 << 30:
                 raise
             block *= 4  # a single row is longer than a block
+
+
+def _options(width: int, delimiter: str, block: int) -> tuple[Any, Any, Any]:
+    """How Arrow reads, parses and converts: every cell is a string, the header a row."""
+    return (
+        pyarrow.csv.ReadOptions(autogenerate_column_names=True, block_size=block),
+        pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        pyarrow.csv.ConvertOptions(
+            column_types={f"f{i}": pa.string() for i in range(width)}, strings_can_be_null=False
+        ),
+    )
 
 
 def _records(buffer: pa.Buffer, delimiter: str) -> Iterator[tuple[int, list[str]]]:

@@ -1,7 +1,8 @@
 """Training data after reading: items, codes, scores, labels. Knows no files and draws nothing."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,10 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from nearer.data.batch import Batch, Column
+from nearer.data.contents import Contents, Items, Side
 from nearer.data.kinds import Kind
 
+__all__ = ["Examples", "Modality", "Side"]
+
 Modality = Literal["text", "image"]
-Side = Literal["query", "document"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,11 +25,8 @@ class Examples:
     Attributes:
         kind: What a row is.
         names: Item columns in order: query side, document side, negatives.
-        table: These columns as strings; pictures are absolute paths.
+        contents: These columns of all rows as strings (pictures are absolute paths), with codes.
         modalities: What each column holds.
-        sides: Where each column stands in a search.
-        codes: Of each column, shape (rows,), int64: equal numbers for equal content; the columns
-            of one side share one numbering.
         scores: Shape (rows,), float64: similarities (SCORED), a teacher's margins (NEGATIVES), or
             None.
         labels: Shape (rows,), int64: positions in `class_names`, or None.
@@ -34,23 +34,51 @@ class Examples:
         source: What messages call the data.
         skipped: Rows left out because they could not be used.
         reasons: Why, for the first of them: 'line 3, column "query": empty text'.
+        chosen: Shape (rows,): which rows of the contents these are, in this order; None for all.
     """
 
     kind: Kind
     names: tuple[str, ...]
-    table: pa.Table
+    contents: Contents
     modalities: tuple[Modality, ...]
-    sides: tuple[Side, ...]
-    codes: tuple[np.ndarray, ...]
     scores: np.ndarray | None
     labels: np.ndarray | None
     class_names: tuple[str, ...]
     source: str
     skipped: int = 0
     reasons: tuple[str, ...] = ()
+    chosen: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return int(self.table.num_rows)
+        return len(self.contents) if self.chosen is None else len(self.chosen)
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """Where each column stands in a search."""
+        return self.contents.sides
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The items as a table; of chosen rows a copy, made when it is first asked for."""
+        whole = self.contents.table
+        return whole if self.chosen is None else whole.take(pa.array(self.chosen))
+
+    @cached_property
+    def codes(self) -> tuple[np.ndarray, ...]:
+        """Of each column, shape (rows,): equal numbers for equal content.
+
+        The columns of one side share one numbering, and so do all selections of the same rows.
+        """
+        whole = self.contents.codes
+        return whole if self.chosen is None else tuple(codes[self.chosen] for codes in whole)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Names contents and order of the rows, so that a change is noticed."""
+        whole = self.contents.fingerprint
+        if self.chosen is None:
+            return whole
+        return sha256(whole.encode() + self.chosen.astype("<i8").tobytes()).hexdigest()
 
     @property
     def lone_classes(self) -> int:
@@ -64,9 +92,15 @@ class Examples:
             rows: Shape (B,), int64: row numbers, 0 to len - 1.
         """
         rows = np.asarray(rows, dtype=np.int64)
+        inside = rows if self.chosen is None else self.chosen[rows]
         columns = tuple(
-            Column(self._items(i, rows), self.sides[i], self.codes[i][rows])
-            for i in range(len(self.names))
+            Column(
+                Items(partial(self._items, i, inside), len(rows)),
+                side,
+                codes[inside].astype(np.int64),
+                self.contents.distinct[side] if self.modalities[i] == "text" else None,
+            )
+            for i, (side, codes) in enumerate(zip(self.sides, self.contents.codes, strict=True))
         )
         return Batch(
             rows,
@@ -76,7 +110,9 @@ class Examples:
         )
 
     def take(self, rows: np.ndarray) -> "Examples":
-        """Some rows as examples of their own, copied; codes and class names stay comparable.
+        """Some rows as examples of their own; codes and class names stay comparable.
+
+        No text is copied: a selection costs numbers only.
 
         Args:
             rows: Shape (n,), int64: row numbers in the order wanted.
@@ -84,24 +120,12 @@ class Examples:
         rows = np.asarray(rows, dtype=np.int64)
         return replace(
             self,
-            table=self.table.take(pa.array(rows)),
-            codes=tuple(codes[rows] for codes in self.codes),
+            chosen=rows if self.chosen is None else self.chosen[rows],
             scores=None if self.scores is None else self.scores[rows],
             labels=None if self.labels is None else self.labels[rows],
         )
 
-    @cached_property
-    def _chunks(self) -> list[tuple[list[pa.Array], np.ndarray]]:
-        """Chunks of each column and the row at which each begins."""
-        chunked = [column.chunks for column in self.table.columns]
-        return [(c, np.cumsum([0, *(len(chunk) for chunk in c)])) for c in chunked]
-
     def _items(self, column: int, rows: np.ndarray) -> list[Any]:
-        # A mapped dataset has a chunk for every thousand rows. Arrow's take looks at all of them
-        # for each batch; looking up the rows one by one costs the same however many there are.
-        chunks, starts = self._chunks[column]
-        where = np.searchsorted(starts, rows, side="right") - 1
-        inside = (rows - starts[where]).tolist()
-        found = [chunks[c][i].as_py() for c, i in zip(where.tolist(), inside, strict=True)]
+        found = self.contents.items(column, rows)
         # A picture is a path, not a text: its type tells the encoder.
         return [Path(item) for item in found] if self.modalities[column] == "image" else found

@@ -20,32 +20,69 @@ def fingerprint(table: pa.Table) -> str:
         >>> fingerprint(table) == fingerprint(pa.concat_tables([table[:1], table[1:]]))
         True
     """
-    whole = hashlib.sha256()
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        whole.update(json.dumps([name, len(column)]).encode())
-        whole.update(_column(column).digest())
-    return whole.hexdigest()
+    running = Fingerprint(table.schema)
+    for batch in table.to_batches():
+        running.update(batch)
+    return running.hexdigest()
 
 
-def _column(column: pa.ChunkedArray) -> "hashlib._Hash":
-    # Lengths and bytes go to hashes of their own: both then run on through all chunks, and where
-    # a chunk ends leaves no trace.
-    shape, content = hashlib.sha256(), hashlib.sha256()
-    if pa.types.is_dictionary(column.type):
-        column = pc.cast(column, column.type.value_type)
-    for chunk in column.chunks:
+class Fingerprint:
+    """The fingerprint of a table that comes in pieces.
+
+    Args:
+        schema: Names and types of the columns.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._columns = [(field.name, _Column(field.type)) for field in schema]
+        self._rows = 0
+
+    def update(self, batch: pa.RecordBatch) -> None:
+        """Go on with some more rows."""
+        self._rows += len(batch)
+        for (_, column), chunk in zip(self._columns, batch.columns, strict=True):
+            column.update(chunk)
+
+    def hexdigest(self) -> str:
+        """64 hex digits for all rows so far."""
+        whole = hashlib.sha256()
+        for name, column in self._columns:
+            whole.update(json.dumps([name, self._rows]).encode())
+            whole.update(column.digest())
+        return whole.hexdigest()
+
+
+class _Column:
+    """Lengths and bytes of one column.
+
+    They go to hashes of their own: both then run on through all chunks, and where a chunk ends
+    leaves no trace.
+    """
+
+    def __init__(self, kind: pa.DataType) -> None:
+        self._kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        self._shape, self._content = hashlib.sha256(), hashlib.sha256()
+
+    def update(self, chunk: pa.Array) -> None:
+        if pa.types.is_dictionary(chunk.type):
+            chunk = pc.cast(chunk, chunk.type.value_type)
         if _is_string(chunk.type):
             lengths = pc.cast(pc.binary_length(chunk), pa.int64())
-            shape.update(pc.fill_null(lengths, -1).to_numpy().tobytes())
-            content.update(_bytes(chunk))
+            self._shape.update(pc.fill_null(lengths, -1).to_numpy().tobytes())
+            self._content.update(_bytes(chunk))
         elif pa.types.is_integer(chunk.type) or pa.types.is_floating(chunk.type):
-            shape.update(np.asarray(chunk.is_valid()).astype(np.uint8).tobytes())
-            content.update(pc.fill_null(chunk, 0).to_numpy().tobytes())
+            self._shape.update(np.asarray(chunk.is_valid()).astype(np.uint8).tobytes())
+            self._content.update(pc.fill_null(chunk, 0).to_numpy().tobytes())
         else:  # dates, lists, objects: rare, and slow
             for value in chunk.to_pylist():
-                content.update(json.dumps(value, default=str, sort_keys=True).encode() + b"\n")
-    kind = "string" if _is_string(column.type) else str(column.type)
-    return hashlib.sha256(kind.encode() + shape.digest() + content.digest())
+                said = json.dumps(value, default=str, sort_keys=True)
+                self._content.update(said.encode() + b"\n")
+
+    def digest(self) -> bytes:
+        kind = "string" if _is_string(self._kind) else str(self._kind)
+        return hashlib.sha256(
+            kind.encode() + self._shape.digest() + self._content.digest()
+        ).digest()
 
 
 def _is_string(kind: pa.DataType) -> bool:

@@ -13,9 +13,9 @@ from nearer.data.rows import Rows, quoted
 from nearer.data.textfile import read_text
 from nearer.errors import DataError, did_you_mean
 
-_CSV = (".csv", ".tsv", ".tab")
-_JSON = (".jsonl", ".ndjson", ".json")
-_ARROW = (".parquet", ".arrow", ".feather")
+CSV = (".csv", ".tsv", ".tab")
+JSON = (".jsonl", ".ndjson", ".json")
+ARROW = (".parquet", ".arrow", ".feather")
 READABLE = (
     ".csv, .tsv (also .gz), .jsonl, .ndjson, .json (also .gz), .parquet, .arrow, .feather, "
     "or a folder written by datasets' save_to_disk"
@@ -74,11 +74,11 @@ def _read_path(source: str | Path, encoding: str | None) -> Rows:
         raise _missing(path, str(source))
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = suffixes[-2] if suffixes[-1:] == [".gz"] and suffixes[1:] else path.suffix.lower()
-    if suffix in _CSV:
+    if suffix in CSV:
         return _csv(path, suffix, encoding, str(source))
-    if suffix in _JSON:
+    if suffix in JSON:
         return _json(path, encoding, str(source))
-    if suffix in _ARROW:
+    if suffix in ARROW:
         return Rows(_arrow(path, suffix, str(source)), str(source), path.parent)
     raise DataError(
         f'{source}: files that end in "{path.suffix}" are not read. Read are {READABLE}.'
@@ -133,7 +133,7 @@ def _folder(path: Path, source: str) -> Rows:
             + ", ".join(str(path / split) for split in splits)
             + "."
         )
-    files = sorted(p.name for p in path.iterdir() if p.suffix.lower() in _CSV + _JSON + _ARROW)
+    files = sorted(p.name for p in path.iterdir() if p.suffix.lower() in CSV + JSON + ARROW)
     inside = f" It holds {quoted(files[:8])}." if files else ""
     raise DataError(f"{source}: this is a folder; give a file.{inside}")
 

@@ -29,6 +29,7 @@ class Rows:
         first_line: First line of a CSV file, for messages about a header that is missing.
         locate: Gives the line in the file of some rows; asked only when an error needs it. None
             where rows have no lines (Parquet, objects); they are then counted from 0.
+        first: Number of the first row, where the table is a piece of the data.
     """
 
     table: pa.Table
@@ -36,13 +37,15 @@ class Rows:
     folder: Path | None = None
     first_line: str | None = None
     locate: Callable[[Sequence[int]], list[int]] | None = field(default=None, repr=False)
+    first: int = 0
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
     def places(self, rows: Sequence[int]) -> list[str]:
         """Where these rows stand: "line 3" in a text file, "row 2" (counted from 0) elsewhere."""
-        if self.locate is None or not len(rows):
+        rows = [self.first + row for row in rows]
+        if self.locate is None or not rows:
             return [f"row {row}" for row in rows]
         return [f"line {line}" for line in self.locate(rows)]
 
@@ -70,9 +73,9 @@ class BadRows:
     def __len__(self) -> int:
         return int(self.mask.sum())
 
-    def reasons(self) -> tuple[str, ...]:
-        """The first faults in the order of the file: 'line 3, column "query": empty text'."""
-        shown = np.flatnonzero(self.mask)[:FIRST].tolist()
+    def reasons(self, most: int = FIRST) -> tuple[str, ...]:
+        """The faults of the first rows in the file: 'line 3, column "query": empty text'."""
+        shown = np.flatnonzero(self.mask)[:most].tolist()
         places = self.rows.places(shown)
         found = [
             f'{place}, column "{column}": {reason(row)}'

@@ -161,8 +161,17 @@ def autocast(encoder: Encoder, device: torch.device) -> torch.autocast:
 
 
 def to_device(features: Features, device: torch.device) -> dict[str, Any]:
-    """Move the tensors among some features; the rest stays as it is."""
+    """Move the tensors among some features; the rest stays as it is.
+
+    To a CUDA device by way of pinned memory, so that the copy need not be waited for.
+    """
     return {
-        name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
+        name: _moved(value, device) if isinstance(value, Tensor) else value
         for name, value in features.items()
     }
+
+
+def _moved(value: Tensor, device: torch.device) -> Tensor:
+    if device.type == "cuda" and value.device.type == "cpu":
+        value = value.pin_memory()
+    return value.to(device, non_blocking=True)

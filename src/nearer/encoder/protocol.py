@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -74,6 +74,18 @@ class Encoder(Protocol):
 
     def as_it_came(self) -> "Encoder":
         """The encoder without the head that was newly added to it; itself where none was."""
+
+
+@runtime_checkable
+class PreparesNumbers(Protocol):
+    """What an encoder may have beside: texts that it tokenised before, asked for by number.
+
+    An encoder may also have an attribute `prepares_ahead`; where it is true, `prepare` and
+    `prepare_numbers` draw no random numbers and may run on another thread than `embed`.
+    """
+
+    def prepare_numbers(self, texts: object, numbers: np.ndarray, side: Side) -> Prepared | None:
+        """What `prepare` makes of these texts, bit for bit; None where it does not know them."""
 
 
 def device_of(module: nn.Module) -> torch.device:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nearer.encoder.protocol import Features, Precision, Prepared, Side
 from nearer.encoder.quiet import quiet
+from nearer.encoder.tokens import Tokens
 from nearer.errors import ModelError
 
 PROMPTS: dict[Side, tuple[str, ...]] = {
@@ -33,7 +34,12 @@ class SentenceTransformerEncoder:
         name: Short name; prefix of the metrics.
         precision: "fp32", "bf16" or "fp16".
         head: Index of a newly added projection among the model's modules, if there is one.
+
+    Attributes:
+        tokens: Texts that are tokenised already, by texts and side; see `tokenise`.
     """
+
+    prepares_ahead = True
 
     def __init__(
         self,
@@ -47,7 +53,8 @@ class SentenceTransformerEncoder:
         self.name = name
         self.precision: Precision = precision
         self.head = head
-        self._one_at_a_time = Lock()  # a tokenizer must not be used by two threads at once
+        self.one_at_a_time = Lock()  # a tokenizer must not be used by two threads at once
+        self.tokens: dict[tuple[object, Side], Tokens] = {}
 
     @property
     def dimension(self) -> int:
@@ -60,15 +67,14 @@ class SentenceTransformerEncoder:
     def prepare(self, items: Sequence[Any], side: Side) -> Prepared:
         """Tokenise texts, or decode pictures (paths) and preprocess them."""
         items = [_decoded(item) for item in items]
-        prompt = self._prompt(side)
-        features = self._preprocessed(items, prompt, side)
+        features = self.preprocess(items, side)
         count = len(items)
         mask = features.get("attention_mask")
         per_row = {k: v for k, v in features.items() if isinstance(v, Tensor) and v.ndim > 0}
         if any(len(value) != count for value in per_row.values()):
             # Some processors pack rows into one tensor that cannot be cut: prepare when taken.
             def take_late(rows: np.ndarray) -> Features:
-                return self._preprocessed([items[row] for row in rows], prompt, side)
+                return self.preprocess([items[row] for row in rows], side)
 
             return Prepared(np.ones(count, dtype=np.int64), take_late)
         if mask is None or mask.ndim != 2:
@@ -85,6 +91,11 @@ class SentenceTransformerEncoder:
 
         return Prepared(lengths, take)
 
+    def prepare_numbers(self, texts: object, numbers: np.ndarray, side: Side) -> Prepared | None:
+        """What `prepare` makes of texts that were tokenised before; None where they were not."""
+        tokens = self.tokens.get((texts, side))
+        return None if tokens is None else tokens.prepared(numbers)
+
     def embed(self, features: Features, side: Side) -> Tensor:
         """Run the model: shape (n, dimension)."""
         embedding: Tensor = self.module(dict(features), task=side)["sentence_embedding"]
@@ -98,7 +109,7 @@ class SentenceTransformerEncoder:
     def fingerprint(self, side: Side) -> str:
         """Prompt, length and truncation; the weights are the caller's to hash."""
         length = self.model.get_max_seq_length()
-        return f"{self._prompt(side)!r}|{length}|{self.model.truncate_dim}|{self.precision}"
+        return f"{self.prompt(side)!r}|{length}|{self.model.truncate_dim}|{self.precision}"
 
     def as_it_came(self) -> "SentenceTransformerEncoder":
         """The model without its newly added head; the weights are shared."""
@@ -110,12 +121,15 @@ class SentenceTransformerEncoder:
         )
         return SentenceTransformerEncoder(bare, self.name, self.precision)
 
-    def _preprocessed(self, items: Sequence[Any], prompt: str | None, side: Side) -> Features:
-        with self._one_at_a_time:
+    def preprocess(self, items: Sequence[Any], side: Side) -> Features:
+        """The features of some items as one batch, padded to the longest."""
+        with self.one_at_a_time:
+            prompt = self.prompt(side)
             features: Features = self.model.preprocess(items, prompt=prompt, task=side)
         return features
 
-    def _prompt(self, side: Side) -> str | None:
+    def prompt(self, side: Side) -> str | None:
+        """What is put before the texts of a side."""
         prompts: dict[str, str] = self.model.prompts
         fallback = prompts.get(self.model.default_prompt_name)
         return next((prompts[name] for name in PROMPTS[side] if name in prompts), fallback)

@@ -14,10 +14,11 @@ import platformdirs
 import pyarrow as pa
 
 from nearer.encoder.content import KEY_BYTES
+from nearer.encoder.room import make_room
 from nearer.encoder.sizes import parse_size
 
-LIMIT = "2GiB"
-"""Default size limit."""
+LIMIT = "8GiB"
+"""Default size limit; a million pairs of 70 bytes take 170 MB, prepared and tokenised."""
 
 FORMAT = "embeddings-1"
 """Folder of the cache; another format gets another one."""
@@ -121,7 +122,7 @@ class EmbeddingStore:
         path = self.folder / space / f"{name}.arrow"
         temporary = path.with_name(f".{name}.tmp")
         try:
-            self._make_room(size)
+            make_room(self.folder.parent, size, self.limit)
             path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("wb") as file:
                 with pa.ipc.new_file(file, table.schema) as writer:
@@ -171,17 +172,6 @@ class EmbeddingStore:
                     path.unlink(missing_ok=True)
         yield from sorted(opened.values(), key=lambda part: -part.written)
 
-    def _make_room(self, size: int) -> None:
-        files = sorted(self._files(), key=lambda file: file[1].st_mtime)
-        over = sum(stat.st_size for _, stat in files) + size - self.limit
-        for path, stat in files:
-            if over <= 0:
-                break
-            path.unlink(missing_ok=True)
-            over -= stat.st_size
-            if not any(path.parent.iterdir()):
-                path.parent.rmdir()
-
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
         for path in self.folder.glob("*/*"):
             try:
@@ -228,7 +218,17 @@ def default_store() -> EmbeddingStore | None:
     Raises:
         UsageError: `NEARER_CACHE_SIZE` is not a size.
     """
+    folder, limit = cache_folder_and_limit()
+    return EmbeddingStore(folder, limit) if limit else None
+
+
+def cache_folder_and_limit() -> tuple[Path, int]:
+    """Folder and size of the user's cache, embeddings and all else that is kept.
+
+    Raises:
+        UsageError: `NEARER_CACHE_SIZE` is not a size.
+    """
     given = os.environ.get("NEARER_CACHE")
     folder = Path(given) if given else Path(platformdirs.user_cache_dir("nearer", appauthor=False))
     limit = parse_size(os.environ.get("NEARER_CACHE_SIZE") or LIMIT, "NEARER_CACHE_SIZE")
-    return EmbeddingStore(folder.expanduser().absolute(), limit) if limit else None
+    return folder.expanduser().absolute(), limit

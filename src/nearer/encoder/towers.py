@@ -4,9 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 
-from nearer.encoder.protocol import Encoder, Features, Precision, Prepared, Side
+from nearer.encoder.protocol import (
+    Encoder,
+    Features,
+    Precision,
+    Prepared,
+    PreparesNumbers,
+    Side,
+)
 from nearer.errors import ModelError
 
 FOLDERS: dict[Side, str] = {"query": "query", "document": "index"}
@@ -43,6 +51,18 @@ class TwoTowers:
     def prepare(self, items: Sequence[Any], side: Side) -> Prepared:
         """Prepare items as the side's tower does."""
         return self.towers[side].prepare(items, side)
+
+    @property
+    def prepares_ahead(self) -> bool:
+        """Whether both towers may prepare on another thread."""
+        return all(getattr(tower, "prepares_ahead", False) for tower in self.towers.values())
+
+    def prepare_numbers(self, texts: object, numbers: np.ndarray, side: Side) -> Prepared | None:
+        """What the side's tower makes of texts that it tokenised before."""
+        tower: object = self.towers[side]
+        if not isinstance(tower, PreparesNumbers):
+            return None
+        return tower.prepare_numbers(texts, numbers, side)
 
     def embed(self, features: Features, side: Side) -> Tensor:
         """Run the side's tower."""

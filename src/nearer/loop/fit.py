@@ -10,6 +10,7 @@ from nearer.encoder.embedding import evaluating
 from nearer.encoder.protocol import Encoder, Track, untracked
 from nearer.encoder.sharing import SharedEmbeddings
 from nearer.errors import Interrupted
+from nearer.loop.ahead import ahead
 from nearer.loop.callback import Callback
 from nearer.loop.closing import complete_last_point
 from nearer.loop.context import LoopState
@@ -127,7 +128,8 @@ def _run(
         state.epoch += 1
         state.batch = 0
         events.emit(Event.EPOCH_BEGIN)
-        for batch in train.epoch(state.epoch):
+        # Left early, it is closed at once, as nothing else holds it; so in `_validate`.
+        for batch in ahead(train.epoch(state.epoch), state.encoder, state.world):
             events.emit(Event.TRAIN_BATCH_BEGIN)
             state.batch_loss, state.batch_rows = trainer.step(batch), len(batch)
             state.shared.clear()
@@ -185,7 +187,7 @@ def _validate(state: LoopState, events: Dispatcher, trainer: Trainer, val: Batch
     state.batch, total, rows = 0, 0.0, 0
     events.emit(Event.VAL_BEGIN)
     with torch.inference_mode():
-        for batch in val.epoch(1):
+        for batch in ahead(val.epoch(1), state.encoder, state.world):
             value = batch_loss(
                 state.encoder, trainer.loss, batch, state.config.micro_batch, state.world
             )

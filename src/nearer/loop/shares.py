@@ -49,10 +49,10 @@ def batch_shares(batch: Batch, size: int) -> list[np.ndarray]:
 
 
 def part_of(batch: Batch, rows: np.ndarray) -> Batch:
-    """Some rows of a batch, as a batch."""
+    """Some rows of a batch, as a batch; what was made ready ahead is taken to be of these rows."""
     chosen = rows.tolist()
     columns = tuple(
-        Column([column.items[i] for i in chosen], column.side, column.codes[rows])
+        Column([column.items[i] for i in chosen], column.side, column.codes[rows], column.texts)
         for column in batch.columns
     )
     return Batch(
@@ -60,6 +60,7 @@ def part_of(batch: Batch, rows: np.ndarray) -> Batch:
         columns,
         None if batch.scores is None else batch.scores[rows],
         None if batch.labels is None else batch.labels[rows],
+        batch.prepared,
     )
 
 

@@ -11,6 +11,7 @@ from nearer.data.batch import Batch, Column
 from nearer.encoder.embedding import TOKEN_BUDGET, autocast, to_device
 from nearer.encoder.grouping import like_lengths, padded
 from nearer.encoder.protocol import Encoder, Prepared, Side, device_of
+from nearer.loop.ahead import prepared
 from nearer.loop.shares import batch_shares, gather_columns, part_of
 from nearer.loop.world import ALONE, World
 from nearer.losses.known import KnownPairs
@@ -88,10 +89,9 @@ def lay_out(
     for side in sides:
         columns = [i for i, column in enumerate(own.columns) if column.side == side]
         if columns:
-            items = [item for i in columns for item in own.columns[i].items]
-            prepared = encoder.prepare(items, side)
-            groups = like_lengths(prepared.lengths, micro_batch, budget)
-            parts.append(Part(side, columns, prepared, groups))
+            ready = prepared(encoder, own, side)
+            groups = like_lengths(ready.lengths, micro_batch, budget)
+            parts.append(Part(side, columns, ready, groups))
     return Work(batch, parts, world, rows)
 
 

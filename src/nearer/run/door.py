@@ -11,6 +11,7 @@ from torch import nn
 from nearer.artifact.manifest import FILENAME, read_manifest
 from nearer.callbacks import EvaluationCallback
 from nearer.data.columns import Examples, Kind, read_examples
+from nearer.data.keeping import Keep
 from nearer.data.splitting import split
 from nearer.encoder.catalog import locate, short_name
 from nearer.errors import SpecError
@@ -43,17 +44,22 @@ class Plan:
         return [c for c in self.callbacks if isinstance(c, EvaluationCallback)]
 
 
-def check(spec: RunSpec) -> Plan:
-    """Read the data, build the callbacks, check every name; loads no model and writes nothing.
+def check(spec: RunSpec, kept_in: Keep | None = None) -> Plan:
+    """Read the data, build the callbacks, check every name; loads no model and begins no run.
+
+    Args:
+        spec: What is asked for.
+        kept_in: Where rows of large files are kept; None for nowhere.
 
     Raises:
         NearerError: What is wrong; several faults come as one SpecError.
     """
     faults = Faults()
-    train = faults.get(lambda: read_examples(spec.train_data, spec.columns, spec.on_bad_row))
+    read = partial(read_examples, columns=spec.columns, on_bad_row=spec.on_bad_row, keep=kept_in)
+    train = faults.get(lambda: read(spec.train_data))
     val = None
     if spec.eval_data is not None:
-        val = faults.get(lambda: read_examples(spec.eval_data, spec.columns, spec.on_bad_row))
+        val = faults.get(lambda: read(spec.eval_data))
     elif spec.val_split and train is not None:
         train, val = faults.get(partial(split, train, spec.val_split, spec.seed)) or (train, None)
     model_name = faults.get(lambda: name_of(spec)) or "model"

@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from nearer.callbacks import ProgressBar
+from nearer.encoder.kept import KeptFolders, default_kept
 from nearer.encoder.protocol import Track, untracked
 from nearer.encoder.sharing import SharedEmbeddings
 from nearer.encoder.store import default_store
@@ -40,7 +41,7 @@ from nearer.run.finish import (
 )
 from nearer.run.folder import log_to, take_folder
 from nearer.run.handle import Run
-from nearer.run.launch import on_all, open_world, quiet_but_first
+from nearer.run.launch import main_first, on_all, open_world, quiet_but_first
 from nearer.run.record import (
     RunFolder,
     find,
@@ -51,6 +52,7 @@ from nearer.run.recorder import Recorder
 from nearer.run.signals import SignalWatch
 from nearer.run.spec import RunSpec, parse, runs_folder
 from nearer.run.spec_json import data_facts, lost
+from nearer.run.tokenise import tokenise_data
 
 LOGGER = logging.getLogger("nearer")
 
@@ -74,9 +76,10 @@ def execute(options: dict[str, Any]) -> Run:
     accelerator = make_accelerator(spec.device)
     world = open_world(accelerator.device)
     encode = SharedEmbeddings(default_store())
+    keep = default_kept()
     with ExitStack() as stack:
         stack.enter_context(quiet_but_first(world))
-        plan = on_all(world, partial(check, spec))
+        plan = main_first(world, partial(check, spec, keep))
         folder = take_folder(plan, earlier, world)
         bar = next(c for c in plan.callbacks if isinstance(c, ProgressBar))
         if world.is_main:
@@ -85,9 +88,11 @@ def execute(options: dict[str, Any]) -> Run:
         watch = stack.enter_context(SignalWatch())
         track = bar.track if world.is_main else untracked
         try:
-            return _run(plan, folder, track, watch, encode, accelerator, world)
+            return _run(plan, folder, track, watch, encode, accelerator, world, keep)
         except Interrupted as error:
             error.told = not world.is_main
+            if error.run is None:  # it came before the first step
+                folder.update(status="interrupted", error=str(error), finished=now())
             raise
         except BaseException as error:
             world.fail(error)
@@ -112,6 +117,7 @@ def _run(
     encode: SharedEmbeddings,
     accelerator: Accelerator,
     world: World,
+    keep: KeptFolders | None,
 ) -> Run:
     began = time.monotonic()
     spec = plan.spec
@@ -141,6 +147,8 @@ def _run(
     )
     for note in _notes(plan):
         LOGGER.warning("%s", note)
+    if keep is not None:
+        main_first(world, partial(tokenise_data, plan, encoder, keep, track, watch))
     interrupted: Interrupted | None = None
     try:
         result = run_loop(

@@ -83,6 +83,18 @@ def on_all(world: "World", action: Callable[[], T]) -> T:
     return value
 
 
+def main_first(world: "World", action: Callable[[], T]) -> T:
+    """Do something in the first process and then in the others, which find what it has kept.
+
+    Raises:
+        NearerError: As `on_all`.
+    """
+    if world.size == 1:
+        return action()
+    found = on_all(world, lambda: action() if world.is_main else None)
+    return on_all(world, lambda: found if world.is_main else action())  # type: ignore[return-value]
+
+
 @contextmanager
 def quiet_but_first(world: "World") -> Iterator[None]:
     """Let only the first process log; the others would say the same."""

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from nearer.callbacks import ProgressBar
-from nearer.data.fingerprint import fingerprint
 from nearer.encoder.catalog import find_entry
 from nearer.loop.callback import Callback
 from nearer.run.door import Plan
@@ -62,7 +61,7 @@ def _examples(examples: Any) -> dict[str, Any]:
         "kind": examples.kind.value,
         "rows": len(examples),
         "skipped": examples.skipped,
-        "fingerprint": fingerprint(examples.table),
+        "fingerprint": examples.fingerprint,
     }
 
 

@@ -27,12 +27,12 @@ def test_show_and_clear(bench: Bench) -> None:
     shown = bench.json("cache", "show")
     (line,) = shown["models"]  # without prompts both sides embed alike
     assert (line["model"], line["states"], line["rows"]) == ("tiny-bert", 1, 30)
-    assert shown["limit"] == 2 << 30
+    assert shown["limit"] == 8 << 30
     assert shown["folder"].startswith(str(bench.folder / "cache"))
     table = bench.run("cache", "show").out
     assert "tiny-bert" in table
     assert "just now" in table
-    assert "of 2.0 GiB in" in table
+    assert "of 8.0 GiB in" in table
     assert bench.json("cache", "clear")["freed"] == shown["size"] > 0
     assert bench.run("cache", "clear").out == "0 bytes freed\n"
 
