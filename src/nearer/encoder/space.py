@@ -10,6 +10,7 @@ import torch
 import xxhash
 from torch import Tensor, nn
 
+from nearer.encoder.frozen import FrozenPart
 from nearer.encoder.protocol import Encoder, Side, device_of
 from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.encoder.towers import TwoTowers
@@ -50,6 +51,8 @@ def space_of(encoder: Encoder, side: Side) -> Space:
     """
     if isinstance(encoder, TwoTowers):
         return space_of(encoder.towers[side], side)
+    if isinstance(encoder, FrozenPart):
+        return space_of(encoder.plain, side)
     module = encoder.module
     parts = [weights_digest(module), encoder.fingerprint(side), device_of(module).type]
     shape = _shape(encoder)

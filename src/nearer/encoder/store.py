@@ -228,7 +228,12 @@ def default_store() -> EmbeddingStore | None:
     Raises:
         UsageError: `NEARER_CACHE_SIZE` is not a size.
     """
+    limit = parse_size(os.environ.get("NEARER_CACHE_SIZE") or LIMIT, "NEARER_CACHE_SIZE")
+    return EmbeddingStore(cache_folder(), limit) if limit else None
+
+
+def cache_folder() -> Path:
+    """`NEARER_CACHE`, else the user's cache folder; it may not be there yet."""
     given = os.environ.get("NEARER_CACHE")
     folder = Path(given) if given else Path(platformdirs.user_cache_dir("nearer", appauthor=False))
-    limit = parse_size(os.environ.get("NEARER_CACHE_SIZE") or LIMIT, "NEARER_CACHE_SIZE")
-    return EmbeddingStore(folder.expanduser().absolute(), limit) if limit else None
+    return folder.expanduser().absolute()

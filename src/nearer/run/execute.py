@@ -10,11 +10,18 @@ from typing import Any
 from accelerate.utils import set_seed
 
 from nearer.callbacks import ProgressBar
+from nearer.encoder.compiling import compile_encoder
 from nearer.encoder.sharing import SharedEmbeddings
 from nearer.encoder.store import default_store
 from nearer.errors import Interrupted, RunExists, SpecError, UsageError
 from nearer.loop.fit import fit as run_loop
-from nearer.run.build import build_batches, build_encoder, build_loss_for, fit_config
+from nearer.run.build import (
+    build_batches,
+    build_encoder,
+    build_loss_for,
+    fit_config,
+    keep_frozen_parts,
+)
 from nearer.run.device import check_device, make_accelerator, resolve_precision
 from nearer.run.door import Plan, check
 from nearer.run.examples import write_examples
@@ -101,6 +108,10 @@ def _run(
     precision = resolve_precision(spec.precision, accelerator.device)
     set_seed(spec.seed)
     encoder = build_encoder(plan, precision)
+    encoder.module.to(accelerator.device)
+    trained = keep_frozen_parts(plan, encoder)
+    if spec.compile:
+        compile_encoder(encoder)
     config = fit_config(plan, encoder)
     loss = build_loss_for(plan, encoder)
     train, val = build_batches(plan)
@@ -118,7 +129,7 @@ def _run(
     interrupted: Interrupted | None = None
     try:
         result = run_loop(
-            encoder,
+            trained,
             loss,
             train,
             config=config,

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from nearer.encoder.lora import read_lora
+from nearer.encoder.sizes import parse_size
 from nearer.errors import DataError, SpecError, UsageError
 from nearer.evaluation.budget import memory_bytes
 from nearer.run.faults import fault_line, misfits
@@ -110,6 +112,15 @@ class RunSpec(BaseModel):
     freeze: Literal["backbone", "query", "index"] | Annotated[int, Field(ge=0)] | None = Field(
         None, description="backbone, a number of layers, or a tower: query, index."
     )
+    lora: Count | dict[str, Any] | None = Field(
+        None, description="Rank of LoRA adapters, or rank=16,alpha=32,dropout=0,targets=…,merge=…."
+    )
+    frozen_cache: int | str = Field(
+        "16GiB", description="Room for what frozen parts make of the data, computed once; 0: none."
+    )
+    compile: bool = Field(
+        False, description="Compile the encoder; minutes at first, then faster steps."
+    )
     output_dim: Count | None = Field(None, description="Length of a projection head to add.")
     prepare: Any = Field(None, description="For an nn.Module: a function from items to a batch.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(42, description="Seeds everything drawn.")
@@ -144,6 +155,24 @@ class RunSpec(BaseModel):
             memory_bytes(value)
         except UsageError as error:
             raise ValueError(str(error).removeprefix("memory_budget is ")) from error
+        return value
+
+    @field_validator("frozen_cache", mode="before")
+    @classmethod
+    def _size(cls, value: Any) -> Any:
+        try:
+            parse_size(value, "frozen_cache")
+        except UsageError as error:
+            raise ValueError(str(error).removeprefix("frozen_cache is ")) from error
+        return value
+
+    @field_validator("lora", mode="before")
+    @classmethod
+    def _lora(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = values(value) if "=" in value else int(value)
+        if value is not None:
+            read_lora(value)
         return value
 
     @field_validator("columns", mode="before")
