@@ -140,4 +140,3 @@ def _rows(side: Any, rows: Any, pa: Any) -> Any:
 
 def _array(value: Any) -> Any:
     return value.cpu().numpy() if hasattr(value, "cpu") else value
-

@@ -1,7 +1,7 @@
 """LoRA: small adapters that learn in place of the weights, by way of peft. Trains nothing.
 
-The formula is Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (2021): a linear layer
-W x becomes W x + (alpha / rank) B A x, where A has `rank` rows; B starts at 0.
+Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (2021): a linear layer W x becomes
+W x + (alpha / rank) B A x, where A has `rank` rows; B starts at 0.
 """
 
 import copy
@@ -158,7 +158,7 @@ def merged(model: "SentenceTransformer") -> "SentenceTransformer":
 
 
 def save_adapter(model: "SentenceTransformer", folder: Path) -> None:
-    """Write the adapters alone, as `peft.PeftModel.from_pretrained(transformer, folder)` reads them."""
+    """Write the adapters alone, in the form that `peft.PeftModel.from_pretrained` reads."""
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 

@@ -63,9 +63,8 @@ def find_cut(encoder: Encoder, samples: Samples, *, within_layers: bool = True) 
                 continue
             if off <= ROUNDING[encoder.precision]:
                 return cut
-            LOGGER.info(
-                "Frozen, but computed each time: %s (kept, it differs by %g)", cut.what, off
-            )
+            said = f"by way of what would be kept, embeddings differ by {off:.1g}"
+            LOGGER.info("Frozen, but computed each time: %s (%s)", cut.what, said)
     return None
 
 
