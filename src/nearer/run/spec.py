@@ -170,7 +170,8 @@ class RunSpec(BaseModel):
     @classmethod
     def _lora(cls, value: Any) -> Any:
         if isinstance(value, str):
-            value = values(value) if "=" in value else int(value)
+            rank = int(value) if value.strip().isdecimal() else value
+            value = values(value) if "=" in value else rank
         if value is not None:
             read_lora(value)
         return value

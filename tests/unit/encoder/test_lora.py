@@ -129,8 +129,8 @@ def test_of_two_towers_the_frozen_one_has_none(tiny_bert: Path) -> None:
         (8, LoraOptions(8)),
         ({"rank": 4, "alpha": 4}, LoraOptions(4, 4)),
         ({}, LoraOptions(16)),
-        ({"targets": "query, value", "merge": False}, LoraOptions(16, None, 0.0, ("query", "value"), False)),
-        ({"targets": ["query"]}, LoraOptions(targets=("query",))),
+        ({"targets": "query, value"}, LoraOptions(targets=("query", "value"))),
+        ({"targets": ["query"], "merge": False}, LoraOptions(targets=("query",), merge=False)),
     ],
 )  # fmt: skip
 def test_reading_options(given: Any, expected: LoraOptions) -> None:
