@@ -1,7 +1,6 @@
 """Every option of a run: names, defaults, meaning, and what is wrong with them, all at once."""
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from nearer.encoder.lora import read_lora
 from nearer.encoder.sizes import parse_size
-from nearer.errors import DataError, SpecError, UsageError
+from nearer.errors import SpecError, UsageError
 from nearer.evaluation.budget import memory_bytes
 from nearer.run.faults import fault_line, misfits
 from nearer.run.pairs import numbers, pairs, values
@@ -229,32 +228,3 @@ def parse(options: dict[str, Any]) -> RunSpec:
     if faults:
         raise SpecError(list(dict.fromkeys(faults)))
     return spec
-
-
-def read_spec_file(path: Path) -> dict[str, Any]:
-    """Read spec.toml; paths in it are relative to its folder.
-
-    Raises:
-        DataError: It is not there or is not TOML; names the line.
-    """
-    try:
-        options = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"no spec file {path}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{path} is not a spec file: {error}") from error
-    for table in [options, *options.get("callbacks", [])]:
-        if isinstance(table, dict):
-            _resolve_paths(table, path.parent)
-    return options
-
-
-def _resolve_paths(table: dict[str, Any], folder: Path) -> None:
-    for name in PATHS:
-        value = table.get(name)
-        if isinstance(value, str) and value:
-            table[name] = str(folder / Path(value).expanduser())
-    for name in MODELS:
-        value = table.get(name)
-        if isinstance(value, str) and (folder / value).is_dir():
-            table[name] = str(folder / value)

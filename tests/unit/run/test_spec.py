@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from nearer.errors import DataError, SpecError
 from nearer.run.pairs import numbers, pairs, values
-from nearer.run.spec import RunSpec, parse, read_spec_file, runs_folder
+from nearer.run.spec import RunSpec, parse, runs_folder
+from nearer.run.spec_file import read_spec_file
 
 NEEDED = {"model": "minilm", "train_data": "train.csv"}
 
