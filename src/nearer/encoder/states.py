@@ -54,7 +54,7 @@ class States:
     ) -> None:
         self._limit, self._folder, self._in_memory, self._block = limit, folder, in_memory, block
         self._blocks: list[np.ndarray] = []
-        self._used = self._free = 0
+        self._reserved = self._filled = self._free = 0
         self._places: dict[bytes, tuple[int, int, torch.dtype, tuple[int, ...]]] = {}
         self._full = False
 
@@ -90,27 +90,27 @@ class States:
         start = self._blocks[-1].nbytes - self._free
         self._blocks[-1][start : start + flat.nbytes] = flat
         self._free -= flat.nbytes
-        self._used += ENTRY
+        self._filled += flat.nbytes + ENTRY
         # Last, so that another thread finds a key only when its state is there.
         place = (len(self._blocks) - 1, start, state.dtype, tuple(state.shape))
         self._places[key] = place
 
     def _make_room(self, size: int) -> bool:
-        left = self._limit - self._used - ENTRY
-        if size <= self._free and left >= 0:
-            return True
-        if size > left:
+        left = self._limit - self._filled
+        reserve = min(max(self._block, size), self._limit - self._reserved)
+        if size + ENTRY > left or (size > self._free and size > reserve):
             return self._no_more(f"frozen_cache ({in_words(self._limit)}) is full")
-        reserve = min(max(self._block, size), left)
+        if size <= self._free:
+            return True
         try:
-            if self._used + reserve <= self._in_memory:
+            if self._reserved + reserve <= self._in_memory:
                 block = np.empty(reserve, dtype=np.uint8)
             else:
                 block = np.frombuffer(_mapped(reserve, self._folder), dtype=np.uint8)
         except (OSError, MemoryError) as error:
             return self._no_more(f"there is no room for more of frozen_cache ({error})")
         self._blocks.append(block)
-        self._used += reserve
+        self._reserved += reserve
         self._free = reserve
         return True
 
