@@ -194,7 +194,7 @@ class FrozenPart:
             return kept
         # One copy to the device, not one for each row.
         flat = torch.cat([state.view(-1) for state in kept]).to(device, non_blocking=True)
-        parts = flat.split([state.numel() for state in kept])
+        parts = torch.split(flat, [state.numel() for state in kept])
         return [part.view(state.shape) for part, state in zip(parts, kept, strict=True)]
 
     def _tag(self, side: Side, items: Sequence[Any]) -> bytes:

@@ -54,7 +54,7 @@ def read_lora(value: int | Mapping[str, Any]) -> LoraOptions:
         >>> read_lora(8).rank, read_lora({"rank": 4, "targets": "query,value"}).targets
         (8, ('query', 'value'))
     """
-    given = dict(value) if isinstance(value, Mapping) else {"rank": value}
+    given: dict[str, Any] = dict(value) if isinstance(value, Mapping) else {"rank": value}
     known = [field.name for field in fields(LoraOptions)]
     for name in given:
         if name not in known:
@@ -64,7 +64,7 @@ def read_lora(value: int | Mapping[str, Any]) -> LoraOptions:
     if isinstance(targets, str):
         targets = tuple(part.strip() for part in targets.split(",") if part.strip())
     if targets is not None:
-        given["targets"] = tuple(targets)
+        given["targets"] = tuple(targets) if isinstance(targets, list | tuple) else targets
     options = LoraOptions(**given)
     whole = isinstance(options.rank, int) and not isinstance(options.rank, bool)
     if not whole or options.rank < 1:
@@ -73,9 +73,8 @@ def read_lora(value: int | Mapping[str, Any]) -> LoraOptions:
         raise ValueError(f"alpha {options.alpha!r}; must be more than 0")
     if not (_number(options.dropout) and 0 <= options.dropout < 1):
         raise ValueError(f"dropout {options.dropout!r}; must be 0 to less than 1")
-    if options.targets is not None and not (
-        options.targets and all(isinstance(name, str) for name in options.targets)
-    ):
+    named = isinstance(options.targets, tuple) and all(isinstance(n, str) for n in options.targets)
+    if options.targets is not None and not (named and options.targets):
         raise ValueError(f"targets {options.targets!r}; must be names of linear layers")
     if not isinstance(options.merge, bool):
         raise ValueError(f"merge {options.merge!r}; must be true or false")

@@ -147,6 +147,7 @@ def test_reading_options(given: Any, expected: LoraOptions) -> None:
         ({"ranks": 2}, 'has no "ranks"; there are rank, alpha'),
         ({"alpha": 0}, "alpha 0; must be more than 0"),
         ({"dropout": 1}, "dropout 1; must be 0 to less than 1"),
+        ({"targets": 3}, "targets 3; must be names of linear layers"),
         ({"targets": []}, "must be names of linear layers"),
         ({"merge": "no"}, "merge 'no'; must be true or false"),
     ],
