@@ -2,7 +2,8 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,17 @@ def _kept(
     return FrozenPart(encoder, cut, states, tower, {})
 
 
+@contextmanager
+def _casting_anew() -> Iterator[None]:
+    """Let autocast remember no weights: those cast without a graph would be found with one."""
+    remembers = torch.is_autocast_cache_enabled()
+    torch.set_autocast_cache_enabled(False)
+    try:
+        yield
+    finally:
+        torch.set_autocast_cache_enabled(remembers)
+
+
 class FrozenPart:
     """An encoder of which a frozen part is computed once for each item, by content.
 
@@ -162,7 +174,7 @@ class FrozenPart:
         made: dict[bytes, Tensor] = {}
         if rows.computed:
             own = {name: value for name, value in features.items() if name != ROWS}
-            with torch.no_grad(), evaluating(self.module):
+            with torch.no_grad(), evaluating(self.module), _casting_anew():
                 made = dict(zip(rows.computed, self.cut.states(self.plain, own, side), strict=True))
             self._along[rows.tag] = carried(own)
             for key, state in made.items():
