@@ -10,7 +10,8 @@ from cyclopts import Parameter
 
 from nearer.cli.output import print_metrics
 from nearer.errors import Interrupted
-from nearer.run.spec import RunSpec, read_spec_file
+from nearer.run.spec import RunSpec
+from nearer.run.spec_file import read_spec_file
 
 if TYPE_CHECKING:
     from nearer.run.handle import Run

@@ -3,7 +3,7 @@
 import inspect
 from pathlib import Path
 
-from nearer.run.spec import read_spec_file
+from nearer.run.spec_file import read_spec_file
 
 
 def loop(spec: Path | None = None, /) -> int:

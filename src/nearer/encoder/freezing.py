@@ -11,6 +11,12 @@ def freeze_all(module: nn.Module) -> None:
         parameter.requires_grad_(False)
 
 
+def layers_of(module: nn.Module) -> nn.ModuleList:
+    """The layers of an encoder: its longest list of modules; an empty one where it has none."""
+    lists = [m for m in module.modules() if isinstance(m, nn.ModuleList) and len(m)]
+    return max(lists, key=len, default=nn.ModuleList())
+
+
 def freeze_layers(module: nn.Module, count: int) -> None:
     """Freeze the embeddings and the first `count` layers.
 
@@ -20,8 +26,7 @@ def freeze_layers(module: nn.Module, count: int) -> None:
     Raises:
         SpecError: The encoder has no such list, or fewer layers.
     """
-    lists = [m for m in module.modules() if isinstance(m, nn.ModuleList) and len(m)]
-    layers = max(lists, key=len, default=nn.ModuleList())
+    layers = layers_of(module)
     if not len(layers) or count > len(layers):
         raise SpecError([f"freeze: {count}; the model has {len(layers)} layers that can be frozen"])
     parameters = list(module.parameters())

@@ -30,7 +30,9 @@ def with_head(
             similarity_fn_name=encoder.model.similarity_fn_name,
             device=str(encoder.model.device),
         )
-        return SentenceTransformerEncoder(model, encoder.name, encoder.precision, head=at)
+        headed = SentenceTransformerEncoder(model, encoder.name, encoder.precision, head=at)
+        headed.keep_adapter = encoder.keep_adapter
+        return headed
     linear = nn.Linear(encoder.dimension, output_dim)
     nn.init.orthogonal_(linear.weight)
     nn.init.zeros_(linear.bias)

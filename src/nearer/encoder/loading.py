@@ -1,5 +1,6 @@
 """From a name, a folder or an object to an Encoder, ready to train; runs no model folder's code."""
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,12 +13,15 @@ from nearer.encoder.catalog import locate, short_name
 from nearer.encoder.freezing import freeze_all, freeze_layers
 from nearer.encoder.heads import with_head
 from nearer.encoder.hub import cache_alone
+from nearer.encoder.lora import LoraOptions, add_lora, describe
 from nearer.encoder.module import ModuleEncoder, Prepare
 from nearer.encoder.protocol import Encoder, Precision
 from nearer.encoder.quiet import quiet
 from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.encoder.towers import TwoTowers
 from nearer.errors import ModelError, SpecError
+
+LOGGER = logging.getLogger("nearer")
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class EncoderOptions:
         precision: What to compute in.
         output_dim: Length of a newly added projection; None adds none.
         freeze: None, "backbone", "query", "index" or a number of layers.
+        lora: Adapters to add, which then learn in place of all that came.
         prepare: For an `nn.Module` without a method `prepare`.
         sample: An item to find out with how long a module's embeddings are.
     """
@@ -41,6 +46,7 @@ class EncoderOptions:
     precision: Precision = "fp32"
     output_dim: int | None = None
     freeze: str | int | None = None
+    lora: LoraOptions | None = None
     prepare: Prepare | None = None
     sample: Any = None
 
@@ -157,6 +163,8 @@ def _frozen(
         freeze_all(encoder.module)
     elif isinstance(options.freeze, int):
         freeze_layers(encoder.module, options.freeze)
+    if options.lora is not None:
+        _adapt(encoder, options.lora)
     if isinstance(encoder, ModuleEncoder) and options.sample is not None:
         with torch.no_grad():
             prepared = encoder.prepare([options.sample], "document")
@@ -164,9 +172,22 @@ def _frozen(
     return encoder if options.output_dim is None else with_head(encoder, options.output_dim)
 
 
+def _adapt(encoder: SentenceTransformerEncoder | ModuleEncoder, lora: LoraOptions) -> None:
+    if not isinstance(encoder, SentenceTransformerEncoder):
+        raise SpecError([f"lora: {encoder.name} is a module of your own; only models are adapted"])
+    add_lora(encoder.model, lora)
+    encoder.keep_adapter = not lora.merge
+    LOGGER.info("%s", describe(lora, encoder.module))
+
+
 def _for_tower(options: EncoderOptions, side: str) -> EncoderOptions:
     if options.freeze in ("query", "index"):
-        return replace(options, freeze="backbone" if options.freeze == side else None)
+        frozen = options.freeze == side
+        return replace(
+            options,
+            freeze="backbone" if frozen else None,
+            lora=None if frozen else options.lora,
+        )
     return options
 
 

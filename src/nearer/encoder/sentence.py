@@ -11,6 +11,7 @@ from PIL import Image
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
+from nearer.encoder.lora import ADAPTER, has_adapters, merged, save_adapter
 from nearer.encoder.protocol import Features, Precision, Prepared, Side
 from nearer.encoder.quiet import quiet
 from nearer.encoder.tokens import Tokens
@@ -37,6 +38,7 @@ class SentenceTransformerEncoder:
 
     Attributes:
         tokens: Texts that are tokenised already, by texts and side; see `tokenise`.
+        keep_adapter: Whether `save` writes adapters (LoRA) beside the weights they are merged into.
     """
 
     prepares_ahead = True
@@ -53,6 +55,7 @@ class SentenceTransformerEncoder:
         self.name = name
         self.precision: Precision = precision
         self.head = head
+        self.keep_adapter = False
         self.one_at_a_time = Lock()  # a tokenizer must not be used by two threads at once
         self.tokens: dict[tuple[object, Side], Tokens] = {}
 
@@ -102,9 +105,13 @@ class SentenceTransformerEncoder:
         return embedding[:, : self.model.truncate_dim] if self.model.truncate_dim else embedding
 
     def save(self, folder: Path) -> None:
-        """Write the folder that `SentenceTransformer(path)` loads."""
+        """Write the folder that `SentenceTransformer(path)` loads; adapters become weights."""
+        adapted = has_adapters(self.model)
+        model = merged(self.model) if adapted else self.model
+        if adapted and self.keep_adapter:
+            save_adapter(self.model, folder / ADAPTER)
         with quiet():
-            self.model.save_pretrained(str(folder), create_model_card=False)
+            model.save_pretrained(str(folder), create_model_card=False)
 
     def fingerprint(self, side: Side) -> str:
         """Prompt, length and truncation; the weights are the caller's to hash."""
@@ -117,7 +124,10 @@ class SentenceTransformerEncoder:
             return self
         modules = [module for i, module in enumerate(self.model) if i != self.head]
         bare = SentenceTransformer(
-            modules=modules, prompts=self.model.prompts, device=str(self.model.device)
+            modules=modules,
+            prompts=self.model.prompts,
+            default_prompt_name=self.model.default_prompt_name,
+            device=str(self.model.device),
         )
         return SentenceTransformerEncoder(bare, self.name, self.precision)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 import xxhash
 from torch import Tensor, nn
 
+from nearer.encoder.frozen import FrozenPart
 from nearer.encoder.protocol import Encoder, Side, device_of
 from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.encoder.towers import TwoTowers
@@ -22,6 +24,12 @@ KNOWN = ("torch", "transformers", "sentence_transformers")
 
 NO_SHAPE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures")
 """Entries of a configuration that say nothing of the embedding; so do all of dropout."""
+
+
+_TOKENIZERS: dict[str, str] = {}
+"""Hashes of tokenizers by those of their descriptions, which are long and take time to read."""
+
+_version = lru_cache(version)
 
 
 @dataclass(frozen=True)
@@ -50,13 +58,15 @@ def space_of(encoder: Encoder, side: Side) -> Space:
     """
     if isinstance(encoder, TwoTowers):
         return space_of(encoder.towers[side], side)
+    if isinstance(encoder, FrozenPart):
+        return space_of(encoder.plain, side)
     module = encoder.module
     parts = [weights_digest(module), encoder.fingerprint(side), device_of(module).type]
     shape = _shape(encoder)
     if shape is None:
         parts.append(f"object {id(module)} {id(getattr(encoder, 'prepare_items', encoder))}")
     else:
-        parts += [shape, *(f"{name} {version(name)}" for name in LIBRARIES)]
+        parts += [shape, *(f"{name} {_version(name)}" for name in LIBRARIES)]
     frozen = not any(p.requires_grad for p in module.parameters())
     return Space(_hash("\n".join(parts)), shape is not None, frozen)
 
@@ -112,15 +122,22 @@ def _processor(processor: Any) -> list[Any]:
     parts: list[Any] = []
     tokenizer = getattr(processor, "tokenizer", processor)
     if hasattr(tokenizer, "backend_tokenizer"):
-        described = json.loads(tokenizer.backend_tokenizer.to_str())
-        described |= {"truncation": None, "padding": None}  # of the last call, not of the tokenizer
-        parts.append(_hash(json.dumps(described, sort_keys=True)))
+        parts.append(_tokenizer(tokenizer.backend_tokenizer.to_str()))
     elif hasattr(tokenizer, "get_vocab"):
         parts.append(_hash(json.dumps(tokenizer.get_vocab(), sort_keys=True)))
     pictures = getattr(processor, "image_processor", processor)
     if hasattr(pictures, "image_mean"):
         parts.append(_plain(pictures.to_dict()))
     return parts
+
+
+def _tokenizer(described: str) -> str:
+    """Hash a tokenizer by what it says of itself, but for what is of its last call."""
+    given = _hash(described)
+    if given not in _TOKENIZERS:
+        parts = json.loads(described) | {"truncation": None, "padding": None}
+        _TOKENIZERS[given] = _hash(json.dumps(parts, sort_keys=True))
+    return _TOKENIZERS[given]
 
 
 def _plain(config: Mapping[Any, Any]) -> dict[str, Any]:

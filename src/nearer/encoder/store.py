@@ -228,7 +228,12 @@ def cache_folder_and_limit() -> tuple[Path, int]:
     Raises:
         UsageError: `NEARER_CACHE_SIZE` is not a size.
     """
+    limit = parse_size(os.environ.get("NEARER_CACHE_SIZE") or LIMIT, "NEARER_CACHE_SIZE")
+    return cache_folder(), limit
+
+
+def cache_folder() -> Path:
+    """`NEARER_CACHE`, else the user's cache folder; it may not be there yet."""
     given = os.environ.get("NEARER_CACHE")
     folder = Path(given) if given else Path(platformdirs.user_cache_dir("nearer", appauthor=False))
-    limit = parse_size(os.environ.get("NEARER_CACHE_SIZE") or LIMIT, "NEARER_CACHE_SIZE")
-    return folder.expanduser().absolute(), limit
+    return folder.expanduser().absolute()

@@ -207,10 +207,25 @@ def train_mode(module: nn.Module) -> None:
     statistics.
     """
     module.train()
-    for submodule in module.modules():
-        parameters = list(submodule.parameters())
-        if parameters and not any(p.requires_grad for p in parameters):
-            submodule.eval()
+    frozen: dict[nn.Module, bool | None] = {}
+    _look_for_frozen(module, frozen)
+    parts = [module]
+    while parts:
+        part = parts.pop()
+        if frozen[part]:
+            part.eval()
+        else:
+            parts += part.children()
+
+
+def _look_for_frozen(module: nn.Module, frozen: dict[nn.Module, bool | None]) -> bool | None:
+    """Note of a module and all in it whether it is frozen; None where it has no parameters."""
+    if module not in frozen:
+        of_children = [_look_for_frozen(child, frozen) for child in module.children()]
+        own = [not p.requires_grad for p in module.parameters(recurse=False)]
+        known = own + [part for part in of_children if part is not None]
+        frozen[module] = all(known) if known else None
+    return frozen[module]
 
 
 def _tensor(array: np.ndarray | None, device: torch.device, dtype: torch.dtype) -> Tensor | None:

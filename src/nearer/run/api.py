@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from nearer.run.handle import Run
 
 
+HOLDS_DATA = {"train_data", "eval_data", "query_data", "index_data", "qrels", "model", "callbacks"}
+
+
 def fit(
     *,
     train_data: Any = None,
@@ -61,6 +64,9 @@ def fit(
     query_prompt: str | None = None,
     document_prompt: str | None = None,
     freeze: Literal["backbone", "query", "index"] | int | None = None,
+    lora: int | Mapping[str, Any] | None = None,
+    frozen_cache: int | str = "16GiB",
+    compile: bool = False,
     output_dim: int | None = None,
     prepare: Any = None,
     seed: int = 42,
@@ -122,6 +128,9 @@ def fit(
         query_prompt: Put before queries; default by model.
         document_prompt: Put before documents; default by model.
         freeze: "backbone", a number of layers, or a tower: "query", "index".
+        lora: Rank of LoRA adapters that learn in place of the weights, or `{"rank": 16, …}`.
+        frozen_cache: Room for what frozen parts make of the data, in memory and on disk; 0: none.
+        compile: Compile the encoder: minutes at first, faster steps then.
         output_dim: Length of a projection head to add.
         prepare: For an `nn.Module`: a function from a list of items to a batch.
         seed: Seeds everything that is drawn.
@@ -286,14 +295,6 @@ def _folder(runs_dir: str | Path | None) -> Path:
 
 def _default(name: str, value: Any) -> bool:
     """Whether a value is the option's default; what holds data is never compared."""
-    if name in (
-        "train_data",
-        "eval_data",
-        "query_data",
-        "index_data",
-        "qrels",
-        "model",
-        "callbacks",
-    ):
+    if name in HOLDS_DATA:
         return isinstance(value, tuple) and not value
     return bool(value == RunSpec.model_fields[name].default)

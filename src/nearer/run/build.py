@@ -13,9 +13,13 @@ from nearer.data.batch import BatchSource
 from nearer.data.batches import FixedBatches, RandomBatches, check_batch_size
 from nearer.data.class_batches import ClassBatches
 from nearer.data.columns import Kind
+from nearer.encoder.frozen import keep_frozen
 from nearer.encoder.loading import EncoderOptions, load_encoder, load_towers, set_up
+from nearer.encoder.lora import read_lora
 from nearer.encoder.module import ModuleEncoder
-from nearer.encoder.protocol import Encoder, Precision
+from nearer.encoder.protocol import Encoder, Precision, Side
+from nearer.encoder.sizes import parse_size
+from nearer.encoder.store import cache_folder
 from nearer.errors import ModelError
 from nearer.loop.state import FitConfig
 from nearer.losses.choose import build_loss
@@ -23,8 +27,11 @@ from nearer.losses.protocol import Loss
 from nearer.run.door import Plan
 
 LOGGER = logging.getLogger("nearer")
-LEARNING_RATES = {"head": 1e-3, "text": 5e-5, "module": 1e-4}
-"""Default peak rates: a head on a frozen backbone, a transformer, any other module."""
+LEARNING_RATES = {"head": 1e-3, "lora": 2e-4, "text": 5e-5, "module": 1e-4}
+"""Default peak rates: a head on a frozen backbone, adapters, a transformer, any other module."""
+
+SAMPLES = 4
+"""Rows that a frozen part is tried out with."""
 
 
 def build_encoder(plan: Plan, precision: Precision) -> Encoder:
@@ -37,6 +44,7 @@ def build_encoder(plan: Plan, precision: Precision) -> Encoder:
         precision=precision,
         output_dim=spec.output_dim,
         freeze=spec.freeze,
+        lora=None if spec.lora is None else read_lora(spec.lora),
         prepare=spec.prepare,
         sample=plan.train.batch(np.array([0])).columns[0].items[0],
     )
@@ -45,6 +53,18 @@ def build_encoder(plan: Plan, precision: Precision) -> Encoder:
     if isinstance(spec.model, str | Path) and (Path(spec.model) / FILENAME).is_file():
         return set_up(load_artifact(Path(spec.model)), options)
     return load_encoder(spec.model, options, plan.model_name)
+
+
+def keep_frozen_parts(plan: Plan, encoder: Encoder) -> Encoder:
+    """Let what is frozen be computed once for each item, within `frozen_cache`."""
+    spec, count = plan.spec, len(plan.train)
+    some = plan.train.batch(np.unique(np.linspace(0, count - 1, SAMPLES).astype(np.int64)))
+    samples: dict[Side, list[Any]] = {}
+    for column in some.columns:
+        samples.setdefault(column.side, []).extend(column.items)
+    limit = parse_size(spec.frozen_cache, "frozen_cache")
+    # What is compiled can't be cut open.
+    return keep_frozen(encoder, samples, limit, cache_folder(), within_layers=not spec.compile)
 
 
 def build_loss_for(plan: Plan, encoder: Encoder) -> Loss:
@@ -100,4 +120,6 @@ def fit_config(plan: Plan, encoder: Encoder) -> FitConfig:
 def _learning_rate(plan: Plan, encoder: Encoder) -> float:
     if plan.spec.freeze == "backbone":
         return LEARNING_RATES["head"]
+    if plan.spec.lora is not None:
+        return LEARNING_RATES["lora"]
     return LEARNING_RATES["module" if isinstance(encoder, ModuleEncoder) else "text"]

@@ -14,6 +14,8 @@ from nearer.data.columns import Examples, Kind, read_examples
 from nearer.data.keeping import Keep
 from nearer.data.splitting import split
 from nearer.encoder.catalog import locate, short_name
+from nearer.encoder.compiling import check_compiler
+from nearer.encoder.lora import check_peft
 from nearer.errors import SpecError
 from nearer.loop.callback import Callback
 from nearer.loop.fit import check_metrics
@@ -70,6 +72,10 @@ def check(spec: RunSpec, kept_in: Keep | None = None) -> Plan:
         faults.get(callback.check)
     faults.get(lambda: check_metrics(callbacks, model_name, has_val))
     faults.get(lambda: _check_optimizer(spec))
+    if spec.lora is not None:
+        faults.get(check_peft)
+    if spec.compile:
+        faults.get(lambda: check_compiler(spec.device))
     loss = "InfoNCE" if spec.loss == "auto" else faults.get(lambda: check_name(spec.loss))
     kind = ""
     if train is not None:

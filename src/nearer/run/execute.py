@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from nearer.callbacks import ProgressBar
+from nearer.encoder.compiling import compile_encoder
 from nearer.encoder.kept import KeptFolders, default_kept
 from nearer.encoder.protocol import Track, untracked
 from nearer.encoder.sharing import SharedEmbeddings
@@ -26,7 +27,13 @@ from nearer.errors import (
 )
 from nearer.loop.fit import fit as run_loop
 from nearer.loop.world import World
-from nearer.run.build import build_batches, build_encoder, build_loss_for, fit_config
+from nearer.run.build import (
+    build_batches,
+    build_encoder,
+    build_loss_for,
+    fit_config,
+    keep_frozen_parts,
+)
 from nearer.run.device import check_device, make_accelerator, resolve_precision
 from nearer.run.door import Plan, check
 from nearer.run.examples import write_examples
@@ -132,6 +139,10 @@ def _run(
     precision = resolve_precision(spec.precision, accelerator.device)
     set_seed(spec.seed)
     encoder = on_all(world, partial(build_encoder, plan, precision))
+    encoder.module.to(accelerator.device)
+    trained = keep_frozen_parts(plan, encoder)
+    if spec.compile:
+        compile_encoder(encoder)
     config = fit_config(plan, encoder)
     loss = build_loss_for(plan, encoder)
     train, val = build_batches(plan)
@@ -147,12 +158,12 @@ def _run(
     )
     for note in _notes(plan):
         LOGGER.warning("%s", note)
-    if keep is not None:
+    if keep is not None and trained is encoder:  # else each item is tokenised once anyway
         main_first(world, partial(tokenise_data, plan, encoder, keep, track, watch))
     interrupted: Interrupted | None = None
     try:
         result = run_loop(
-            encoder,
+            trained,
             loss,
             train,
             config=config,

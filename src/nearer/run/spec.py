@@ -1,13 +1,14 @@
 """Every option of a run: names, defaults, meaning, and what is wrong with them, all at once."""
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from nearer.errors import DataError, SpecError, UsageError
+from nearer.encoder.lora import read_lora
+from nearer.encoder.sizes import parse_size
+from nearer.errors import SpecError, UsageError
 from nearer.evaluation.budget import memory_bytes
 from nearer.run.faults import fault_line, misfits
 from nearer.run.pairs import numbers, pairs, values
@@ -113,6 +114,15 @@ class RunSpec(BaseModel):
     freeze: Literal["backbone", "query", "index"] | Annotated[int, Field(ge=0)] | None = Field(
         None, description="backbone, a number of layers, or a tower: query, index."
     )
+    lora: Count | dict[str, Any] | None = Field(
+        None, description="Rank of LoRA adapters, or rank=16,alpha=32,dropout=0,targets=…,merge=…."
+    )
+    frozen_cache: int | str = Field(
+        "16GiB", description="Room for what frozen parts make of the data, computed once; 0: none."
+    )
+    compile: bool = Field(
+        False, description="Compile the encoder; minutes at first, then faster steps."
+    )
     output_dim: Count | None = Field(None, description="Length of a projection head to add.")
     prepare: Any = Field(None, description="For an nn.Module: a function from items to a batch.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(42, description="Seeds everything drawn.")
@@ -140,23 +150,27 @@ class RunSpec(BaseModel):
     def _numbers(cls, value: Any) -> Any:
         return numbers(value) if isinstance(value, str) else value
 
-    @field_validator("memory_budget", mode="before")
+    @field_validator("memory_budget", "training_memory", "frozen_cache", mode="before")
     @classmethod
-    def _memory(cls, value: Any) -> Any:
+    def _bytes(cls, value: Any, info: ValidationInfo) -> Any:
+        name = str(info.field_name)
         try:
-            memory_bytes(value)
+            if name == "frozen_cache":
+                parse_size(value, name)  # 0 is a size: none
+            elif not (name == "training_memory" and value == "auto"):
+                memory_bytes(value, name)
         except UsageError as error:
-            raise ValueError(str(error).removeprefix("memory_budget is ")) from error
+            raise ValueError(str(error).removeprefix(f"{name} is ")) from error
         return value
 
-    @field_validator("training_memory", mode="before")
+    @field_validator("lora", mode="before")
     @classmethod
-    def _training_memory(cls, value: Any) -> Any:
-        try:
-            if value != "auto":
-                memory_bytes(value, "training_memory")
-        except UsageError as error:
-            raise ValueError(str(error).removeprefix("training_memory is ")) from error
+    def _lora(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            rank = int(value) if value.strip().isdecimal() else value
+            value = values(value) if "=" in value else rank
+        if value is not None:
+            read_lora(value)
         return value
 
     @field_validator("columns", mode="before")
@@ -212,32 +226,3 @@ def parse(options: dict[str, Any]) -> RunSpec:
     if faults:
         raise SpecError(list(dict.fromkeys(faults)))
     return spec
-
-
-def read_spec_file(path: Path) -> dict[str, Any]:
-    """Read spec.toml; paths in it are relative to its folder.
-
-    Raises:
-        DataError: It is not there or is not TOML; names the line.
-    """
-    try:
-        options = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"no spec file {path}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{path} is not a spec file: {error}") from error
-    for table in [options, *options.get("callbacks", [])]:
-        if isinstance(table, dict):
-            _resolve_paths(table, path.parent)
-    return options
-
-
-def _resolve_paths(table: dict[str, Any], folder: Path) -> None:
-    for name in PATHS:
-        value = table.get(name)
-        if isinstance(value, str) and value:
-            table[name] = str(folder / Path(value).expanduser())
-    for name in MODELS:
-        value = table.get(name)
-        if isinstance(value, str) and (folder / value).is_dir():
-            table[name] = str(folder / value)

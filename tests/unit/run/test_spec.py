@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from nearer.errors import DataError, SpecError
 from nearer.run.pairs import numbers, pairs, values
-from nearer.run.spec import RunSpec, parse, read_spec_file, runs_folder
+from nearer.run.spec import RunSpec, parse, runs_folder
+from nearer.run.spec_file import read_spec_file
 
 NEEDED = {"model": "minilm", "train_data": "train.csv"}
 
@@ -71,6 +72,12 @@ def test_what_is_missing() -> None:
         ("qrels", "q.tsv", "qrels: needs query_data, the queries to evaluate with"),
         ("resume", True, "resume: needs name, the run to go on with"),
         ("runs_dir", 3, "runs_dir: 3; must be text"),
+        ("lora", "many", "lora: rank 'many'; must be a whole number, at least 1"),
+        ("lora", 0, "lora: rank 0; must be a whole number, at least 1"),
+        ("lora", [8], "lora: rank [8]; must be a whole number, at least 1"),
+        ("lora", "rnk=8", 'lora: has no "rnk"; there are rank, alpha, dropout, targets, merge.'),
+        ("frozen_cache", "big", "frozen_cache: 'big'; give a number of bytes with a unit[...]"),
+        ("compile", "perhaps", "compile: 'perhaps'; must be true or false"),
     ],
 )  # fmt: skip
 def test_every_fault_is_in_our_words(option: str, value: Any, says: str) -> None:
@@ -110,6 +117,7 @@ def test_text_from_a_command_line_means_the_same_as_values() -> None:
         "loss_options": "temperature=0.1,symmetric=true,similarity=dot",
         "evaluate_every": "50",
         "freeze": "2",
+        "frozen_cache": "0",
         "query_data": "q.jsonl",
     }
     values_ = {
@@ -120,9 +128,19 @@ def test_text_from_a_command_line_means_the_same_as_values() -> None:
         "loss_options": {"temperature": 0.1, "symmetric": True, "similarity": "dot"},
         "evaluate_every": 50,
         "freeze": 2,
+        "frozen_cache": "0",
         "query_data": "q.jsonl",
     }
     assert parse({**NEEDED, **text}) == parse({**NEEDED, **values_})
+
+
+def test_adapters_as_text() -> None:
+    assert parse({**NEEDED, "lora": "8"}).lora == 8
+    table = {"rank": 8, "merge": False}
+    assert parse({**NEEDED, "lora": "rank=8,merge=false"}).lora == table
+    assert parse({**NEEDED, "lora": table}).lora == table
+    (said,) = faults(lora=8, freeze=2)
+    assert said == "freeze: with lora all that came is frozen already; leave freeze out"
 
 
 def test_a_spec_cannot_be_changed() -> None:
