@@ -20,7 +20,8 @@ class QuickParts:
     """Quicker dropout, look-ups and attention while a module is in `use`, and only then.
 
     Nothing is replaced: modules keep their types, names and weights, and get another `forward` on
-    the instance, which is taken away again. On a GPU nothing is done.
+    the instance, which is taken away again. On a GPU nothing is done, and nothing where a part is
+    compiled: the compiler makes its own of them.
 
     Only plain `nn.Dropout` and large `nn.Embedding` are touched, no classes derived from them.
 
@@ -31,8 +32,9 @@ class QuickParts:
     def __init__(self, module: nn.Module) -> None:
         self._forwards: list[tuple[nn.Module, Callable[[Tensor], Tensor]]] = []
         self._tables: list[TableGradient] = []
-        self._on_cpu = device_of(module).type == "cpu"
-        if not self._on_cpu:
+        compiled = any(part._compiled_call_impl is not None for part in module.modules())
+        self._active = device_of(module).type == "cpu" and not compiled
+        if not self._active:
             return
         for part in module.modules():
             if "forward" in vars(part):  # somebody else's; theirs stays
@@ -53,7 +55,7 @@ class QuickParts:
         for part, forward in self._forwards:
             part.forward = forward
         try:
-            with QuickAttention() if self._on_cpu else nullcontext():
+            with QuickAttention() if self._active else nullcontext():
                 yield
             for table in self._tables:
                 table.add()
