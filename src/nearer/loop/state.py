@@ -69,6 +69,7 @@ class FitConfig:
         micro_batch: Most rows embedded at a time, with memory for no more; None: by their lengths.
         training_memory: Bytes for activations, or "4GiB"; a batch that takes more is trained on in
             two passes. "auto": half of what is free.
+        graph_tokens: Most tokens whose activations are held at a time; None: by `training_memory`.
         model_name: Short name of the model; the prefix of its metrics.
         keep: Whose weights are handed back: "best" or "last".
         fresh_head: Whether the encoder has a newly added head (see `EvaluationPoint.candidate`).
@@ -88,6 +89,7 @@ class FitConfig:
     seed: int = 42
     micro_batch: int | None = None
     training_memory: int | str = "auto"
+    graph_tokens: int | None = None
     model_name: str = "model"
     keep: Literal["best", "last"] = "best"
     fresh_head: bool = False

@@ -52,7 +52,7 @@ class Trainer:
         self.of_encoder = [p for p in self.parameters if id(p) not in own]
         scheduler = build_scheduler(optimizer, config, config.epochs * len(train))
         self.optimizer, self.scheduler = accelerator.prepare(optimizer), scheduler
-        self.graph_tokens: int | None = None
+        self.graph_tokens: int | None = config.graph_tokens
         self._quick = QuickParts(encoder.module)
         self.total, self.rows = 0.0, 0
 

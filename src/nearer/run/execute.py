@@ -47,6 +47,7 @@ from nearer.run.finish import (
     say_how_it_went,
 )
 from nearer.run.folder import log_to, take_folder
+from nearer.run.forecast import with_forecast
 from nearer.run.handle import Run
 from nearer.run.launch import main_first, on_all, open_world, quiet_but_first
 from nearer.run.record import (
@@ -160,6 +161,7 @@ def _run(
         LOGGER.warning("%s", note)
     if keep is not None and trained is encoder:  # else each item is tokenised once anyway
         main_first(world, partial(tokenise_data, plan, encoder, keep, track, watch))
+    config = with_forecast(folder, trained, encoder, train, config, world)
     interrupted: Interrupted | None = None
     try:
         result = run_loop(
