@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Literal
 
 
@@ -46,6 +47,16 @@ class EvaluationPoint:
     step: int
     metrics: Mapping[str, float]
     candidate: bool = True
+
+
+def point_values(point: EvaluationPoint) -> dict[str, Any]:
+    """An evaluation point as plain values."""
+    return {**vars(point), "metrics": dict(point.metrics)}
+
+
+def point_of(values: Mapping[str, Any]) -> EvaluationPoint:
+    """The point that `point_values` wrote down."""
+    return EvaluationPoint(**{**values, "metrics": MappingProxyType(dict(values["metrics"]))})
 
 
 @dataclass(frozen=True)
