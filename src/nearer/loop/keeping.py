@@ -4,7 +4,8 @@ from typing import Any, Protocol
 
 from nearer.loop.context import LoopState
 from nearer.loop.dispatch import Dispatcher
-from nearer.loop.snapshot import Position, Snapshot, note, position_in, position_of, take
+from nearer.loop.snapshot import Snapshot, note, position_in, position_of, take
+from nearer.loop.state import Position
 from nearer.loop.trainer import Trainer
 
 

@@ -1,7 +1,6 @@
 """All that a fit needs to go on, as nested tensors and plain values. Decides no moment, no file."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from nearer.errors import NearerError
 from nearer.loop.context import LoopState
 from nearer.loop.dispatch import Dispatcher
 from nearer.loop.randomness import random_numbers, set_random_numbers
-from nearer.loop.state import StopKind, StopReason, point_of, point_values
+from nearer.loop.state import Position, StopKind, StopReason, point_of, point_values
 from nearer.loop.trainer import Trainer
 from nearer.loop.weights import load_weights, snapshot
 
@@ -21,27 +20,6 @@ Snapshot = Mapping[str, Any]
 
 COUNTED = ("epoch", "batch", "step", "epochs_run", "ended", "batch_loss", "batch_rows", "val_loss")
 """What of the loop's notebook is copied as it is."""
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where a fit stands.
-
-    Attributes:
-        epoch: Number of the epoch, from 1; 0 before the first.
-        batch: Batches of it that are done.
-        step: Optimizer steps taken.
-        points: Evaluation points so far.
-        ended: Whether the epoch is over, its evaluation and `on_epoch_end` included.
-        pending: Whether an evaluation comes next.
-    """
-
-    epoch: int
-    batch: int
-    step: int
-    points: int
-    ended: bool
-    pending: bool = field(default=False, compare=False)
 
 
 def position_of(state: LoopState, pending: bool = False) -> Position:

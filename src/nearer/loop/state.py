@@ -49,6 +49,27 @@ class EvaluationPoint:
     candidate: bool = True
 
 
+@dataclass(frozen=True)
+class Position:
+    """Where a fit stands.
+
+    Attributes:
+        epoch: Number of the epoch, from 1; 0 before the first.
+        batch: Batches of it that are done.
+        step: Optimizer steps taken.
+        points: Evaluation points so far.
+        ended: Whether the epoch is over, its evaluation and `on_epoch_end` included.
+        pending: Whether an evaluation comes next.
+    """
+
+    epoch: int
+    batch: int
+    step: int
+    points: int
+    ended: bool
+    pending: bool = field(default=False, compare=False)
+
+
 def point_values(point: EvaluationPoint) -> dict[str, Any]:
     """An evaluation point as plain values."""
     return {**vars(point), "metrics": dict(point.metrics)}

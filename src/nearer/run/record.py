@@ -55,6 +55,11 @@ class RunFolder:
         """The model."""
         return self.path / "artifact"
 
+    @property
+    def checkpoints(self) -> Path:
+        """All that a resume needs; gone once the run is finished."""
+        return self.path / "checkpoint"
+
     def read(self) -> dict[str, Any]:
         """Read run.json; a process that died while running shows as "dead".
 

@@ -10,12 +10,14 @@ from nearer.encoder.lora import read_lora
 from nearer.encoder.sizes import parse_size
 from nearer.errors import SpecError, UsageError
 from nearer.evaluation.budget import memory_bytes
+from nearer.run.cadence import read_cadence
 from nearer.run.faults import fault_line, misfits
 from nearer.run.pairs import numbers, pairs, values
 
 Count = Annotated[int, Field(ge=1)]
 STOPPING = ("monitor", "patience", "min_delta")
 PATHS = ("train_data", "eval_data", "query_data", "index_data", "qrels", "runs_dir")
+HOLDS_DATA = {"train_data", "eval_data", "query_data", "index_data", "qrels", "model", "callbacks"}
 MODELS = ("model", "query_model", "index_model")
 
 
@@ -131,7 +133,13 @@ class RunSpec(BaseModel):
     runs_dir: str | None = Field(
         None, description="Folder of all runs; default: NEARER_RUNS, else ./runs."
     )
+    checkpoint_every: int | str = Field(
+        "5min", description="5min, 30s, 2h, epoch, a number of steps; never: no checkpoints."
+    )
     resume: bool = Field(False, description="With name: go on with that run.")
+    verify: bool = Field(
+        False, description="With resume: replay the last steps and compare, bit for bit."
+    )
 
     @field_validator("train_data", "eval_data", "query_data", "index_data", "qrels")
     @classmethod
@@ -161,6 +169,15 @@ class RunSpec(BaseModel):
                 memory_bytes(value, name)
         except UsageError as error:
             raise ValueError(str(error).removeprefix(f"{name} is ")) from error
+        return value
+
+    @field_validator("checkpoint_every", mode="before")
+    @classmethod
+    def _cadence(cls, value: Any) -> Any:
+        try:
+            read_cadence(value)
+        except UsageError as error:
+            raise ValueError(str(error).removeprefix("checkpoint_every is ")) from error
         return value
 
     @field_validator("lora", mode="before")
@@ -226,3 +243,15 @@ def parse(options: dict[str, Any]) -> RunSpec:
     if faults:
         raise SpecError(list(dict.fromkeys(faults)))
     return spec
+
+
+def chosen(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a call without those that were left at their defaults."""
+    return {k: v for k, v in options.items() if v is not None and not _default(k, v)}
+
+
+def _default(name: str, value: Any) -> bool:
+    """Whether a value is the option's default; what holds data is never compared."""
+    if name in HOLDS_DATA:
+        return isinstance(value, tuple) and not value
+    return bool(value == RunSpec.model_fields[name].default)
