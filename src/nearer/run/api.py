@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nearer.run.spec import chosen, runs_folder
+from nearer.run.spec import runs_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -158,6 +158,7 @@ def fit(
         ... )
     """
     given = dict(locals())
+    from nearer.run.chosen import chosen
     from nearer.run.execute import execute
 
     return execute(chosen(given))

@@ -123,14 +123,20 @@ def create(runs: Path, experiment: str, name: str, spec: dict[str, Any]) -> RunF
     except FileExistsError as error:
         if not folder.path.parent.is_dir():  # a file stands where the runs should go
             raise _cannot_write(runs, error) from error
-        raise RunExists(
-            f'run "{name}" exists in experiment "{experiment}" ({folder.path}); '
-            "choose another name, or go on with it: resume"
-        ) from None
+        if not _left_unbegun(folder.path):
+            raise RunExists(
+                f'run "{name}" exists in experiment "{experiment}" ({folder.path}); '
+                "choose another name, or go on with it: resume"
+            ) from None
     except OSError as error:
         raise _cannot_write(runs, error) from error
     folder.write(fresh_record(experiment, name, spec))
     return folder
+
+
+def _left_unbegun(path: Path) -> bool:
+    """Whether a process died here before it had written its record, which comes first."""
+    return all(left.name.startswith(".run.json.") for left in path.iterdir())
 
 
 def _cannot_write(runs: Path, error: OSError) -> UsageError:

@@ -17,7 +17,6 @@ from nearer.run.pairs import numbers, pairs, values
 Count = Annotated[int, Field(ge=1)]
 STOPPING = ("monitor", "patience", "min_delta")
 PATHS = ("train_data", "eval_data", "query_data", "index_data", "qrels", "runs_dir")
-HOLDS_DATA = {"train_data", "eval_data", "query_data", "index_data", "qrels", "model", "callbacks"}
 MODELS = ("model", "query_model", "index_model")
 
 
@@ -243,15 +242,3 @@ def parse(options: dict[str, Any]) -> RunSpec:
     if faults:
         raise SpecError(list(dict.fromkeys(faults)))
     return spec
-
-
-def chosen(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of a call without those that were left at their defaults."""
-    return {k: v for k, v in options.items() if v is not None and not _default(k, v)}
-
-
-def _default(name: str, value: Any) -> bool:
-    """Whether a value is the option's default; what holds data is never compared."""
-    if name in HOLDS_DATA:
-        return isinstance(value, tuple) and not value
-    return bool(value == RunSpec.model_fields[name].default)
