@@ -2,11 +2,11 @@
 
     python benchmarks/checkpoint.py [--quick] [--json] [--rows N] [--every 5min]
 
-MiniLM on medquad. One checkpoint is timed on its own: the copy on the training thread, which a step
-waits for, and the writing on another thread, whose time is taken for lost too, as if nothing else
-could run beside it. Their share of the cadence is the most that checkpoints can cost; then runs with
-checkpoints every 20 seconds and without take turns. Last, a run is interrupted and resumed, from the
-call to the end of its first new step, against a run that begins anew.
+MiniLM on medquad. One checkpoint is timed on its own: the copy on the training thread, which a
+step waits for, and the writing on another thread, whose time is counted as lost too, as if nothing
+else could run beside it. Their share of the cadence is the most that checkpoints can cost; then
+runs with checkpoints every 20 seconds and without take turns. Last, a run is interrupted and
+resumed, from the call to the end of its first new step, against a run that begins anew.
 """
 
 import argparse
