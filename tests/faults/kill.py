@@ -159,8 +159,6 @@ class Harness:
         if kept[0]["loop"] == kept[1]["loop"]:
             for part in COMPARED:
                 found += differences(kept[0][part], kept[1][part], part)
-        elif kept[1]["loop"]["ended"]:
-            found.append("loop")
         return found
 
 

@@ -74,10 +74,15 @@ class Dispatcher:
 
     def states(self) -> list[dict[str, Any]]:
         """What each callback needs for a resume, in the order of the list; those of here alone."""
-        return [
-            {"class": _class(one), "state": one.state_dict() if self._is_here(one) else {}}
-            for one in self._all
-        ]
+        found = []
+        for one in self._all:
+            try:
+                state = one.state_dict() if self._is_here(one) else {}
+            except Exception as error:
+                error.add_note(f"raised by {_name(one)}.state_dict")
+                raise
+            found.append({"class": _class(one), "state": state})
+        return found
 
     def load_states(self, states: Sequence[Mapping[str, Any]], passed: Sequence[int]) -> None:
         """Give each callback of this process its state back.

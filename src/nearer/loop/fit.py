@@ -94,7 +94,7 @@ def fit(
     except BaseException as error:
         failure = error
         if isinstance(error, Interrupted):
-            saves.interrupted()  # before a callback puts the best weights back
+            saves.interrupted(error)  # before a callback puts the best weights back
         state.keep_last()
         events.emit_exception(error)
         if isinstance(error, Interrupted):

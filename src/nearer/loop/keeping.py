@@ -59,9 +59,16 @@ class Savepoints:
         """The evaluation is complete."""
         self._noted = None
 
-    def interrupted(self) -> None:
-        """A signal ends the fit: keep it as it was after the last step."""
+    def interrupted(self, error: BaseException) -> None:
+        """A signal ends the fit: keep it as it was after the last step.
+
+        Args:
+            error: What ends it; where it cannot be kept, a note on it says so.
+        """
         if self._keeper is None or not self._state.step:
             return
-        taken = take(*self._parts, noted=self._noted)
-        self._keeper.keep(position_in(taken), taken)
+        try:
+            taken = take(*self._parts, noted=self._noted)
+            self._keeper.keep(position_in(taken), taken)
+        except Exception as second:  # whatever a callback's state_dict may raise
+            error.add_note(f"the fit could not be kept: {second!r}")
