@@ -257,7 +257,7 @@ def test_other_versions_are_named_and_the_run_goes_on(
 
 
 def test_more_epochs_and_patience_are_allowed(bench: Bench) -> None:
-    interrupted(bench)
+    interrupted(bench, patience=2)
     run = fit(bench, "broken", resume=True, epochs=3, patience=9)
     assert run.record["epochs_run"] == 3
     assert "epochs was 2, is 3: from here on the learning rates are those of 3 epochs" in run.logs()

@@ -9,7 +9,7 @@ import torch
 from nearer.loop.world import World
 from nearer.run.door import Plan
 from nearer.run.record import environment
-from nearer.run.spec import PATHS, RunSpec
+from nearer.run.spec import PATHS, STOPPING, RunSpec
 from nearer.run.spec_json import data_facts, spec_to_json
 
 MAY_CHANGE = {
@@ -45,6 +45,14 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
                 f"{name}: was {_short(was)}, is {_short(new)}; a run goes on with the options "
                 "that it began with: leave it out, or start a new run"
             )
+    stops = [
+        any(facts["spec"].get(name) is not None for name in STOPPING) for facts in (before, now)
+    ]
+    if stops[0] != stops[1]:
+        yield (
+            "patience: would add or take away an EarlyStopping, which knows nothing of the points so "
+            "far; leave it as it was, or start a new run"
+        )
     for name in sorted({*before["data"], *now["data"]}):
         was, new = (_content(facts["data"].get(name)) for facts in (before, now))
         if was != new:
