@@ -45,13 +45,10 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
                 f"{name}: was {_short(was)}, is {_short(new)}; a run goes on with the options "
                 "that it began with: leave it out, or start a new run"
             )
-    stops = [
-        any(facts["spec"].get(name) is not None for name in STOPPING) for facts in (before, now)
-    ]
-    if stops[0] != stops[1]:
+    if _stops(before["spec"]) != _stops(now["spec"]):
         yield (
-            "patience: would add or take away an EarlyStopping, which knows nothing of the points so "
-            "far; leave it as it was, or start a new run"
+            "patience: would add or take away an EarlyStopping, which knows nothing of the points "
+            "so far; leave it as it was, or start a new run"
         )
     for name in sorted({*before["data"], *now["data"]}):
         was, new = (_content(facts["data"].get(name)) for facts in (before, now))
@@ -97,6 +94,10 @@ def _option(spec: Mapping[str, Any], name: str) -> Any:
             for one in value
         ]
     return value
+
+
+def _stops(spec: Mapping[str, Any]) -> bool:
+    return any(spec.get(name) is not None for name in STOPPING)
 
 
 def _content(facts: Mapping[str, Any] | None) -> dict[str, Any]:
