@@ -93,7 +93,7 @@ def test_patience_is_counted_over_the_resume_and_the_best_is_handed_back():
 
 @pytest.mark.parametrize("name", optimizer_names())
 def test_every_optimizer(name):
-    same_from_everywhere(epochs=1, optimizer=name, train=ToyBatches(9))
+    same_from_everywhere(epochs=1, optimizer=name, train=ToyBatches(11))
 
 
 @pytest.mark.parametrize("name", scheduler_names())
@@ -103,7 +103,7 @@ def test_every_schedule(name):
 
 
 def test_two_passes():
-    same_from_everywhere(micro_batch=2, train=ToyBatches(11))
+    same_from_everywhere(micro_batch=2, train=ToyBatches(12))
 
 
 @pytest.mark.parametrize("step", range(1, 7))
