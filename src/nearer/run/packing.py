@@ -58,6 +58,8 @@ def _pack(value: Any, place: str, tensors: dict[str, Tensor]) -> Any:
         return _pack(value.item(), place, tensors)
     if isinstance(value, Tensor):
         name = place or "value"
+        while name in tensors:  # a key may have a slash in it
+            name += "'"
         tensors[name] = value.contiguous()
         return {MARK + "tensor": name}
     if isinstance(value, Mapping):

@@ -13,6 +13,9 @@ from nearer.loop.state import Position
 
 LOGGER = logging.getLogger("nearer")
 COMPARED = ("model", "loss", "optimizer", "scheduler", "history", "loop", "loss_sum", "processes")
+MEASURED = "/graph_tokens"
+"""What is measured in the first step, and hangs on the memory that was free then."""
+
 NAMED = 5
 """Most differences that are named."""
 
@@ -42,6 +45,7 @@ class Verification:
             line
             for name in COMPARED
             for line in differences(self._expected[name], taken[name], name)
+            if not line.endswith(MEASURED)
         ]
         if found:
             more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""

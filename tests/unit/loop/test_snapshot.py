@@ -52,6 +52,7 @@ def compared(taken):
 
 def same_from_everywhere(make=lambda: (), **options):
     whole, keeper = encoder(), KeepsAll()
+    options = {"training_memory": "1GiB", **options}  # "auto" measures what happens to be free
     result = toy_fit(*make(), encoder=whole, keeper=keeper, **options)
     last = compared(keeper.last)
     assert len(keeper.kept) > result.steps

@@ -23,7 +23,7 @@ from nearer.run.verify import differences
         math.nan,
         math.inf,
         -0.0,
-        "text ~ \ud83d\ude00",
+        "text ~ 😀",
         [],
         {},
         (1, (2.5, None)),
