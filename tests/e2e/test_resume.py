@@ -27,7 +27,7 @@ def bench(
     monkeypatch.chdir(tmp_path)
     # The last checkpoint of a finished run stays, so that its optimizer can be compared.
     monkeypatch.setattr(Resumption, "forget", lambda self, folder, world: None)
-    options = {"learning_rate": 1e-2, "checkpoint_every": "epoch"}
+    options = {"learning_rate": 1e-2, "checkpoint_every": "epoch", "training_memory": "1GiB"}
     return Bench(tmp_path, tiny_bert, toy_files, capsys, options)
 
 

@@ -226,6 +226,7 @@ def _files(
         "qrels": str(qrels),
         "val_split": 0.1,
         "patience": 3,
+        "training_memory": "1GiB",  # "auto" is what happens to be free
     }
 
 

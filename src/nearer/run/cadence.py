@@ -26,7 +26,8 @@ class Cadence:
 
 @dataclass(frozen=True)
 class Last:
-    """When a run was last kept: at a time (seconds of any clock), a step and an epoch."""
+    """When a run was last kept: at a time (seconds of any clock), a step and
+    the last whole epoch."""
 
     time: float
     step: int = 0

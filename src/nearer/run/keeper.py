@@ -52,7 +52,7 @@ class Checkpoints:
         self._folder, self._every, self._facts, self._writes = folder, every, facts, writes
         self._clock, self._verification = clock, verification
         self._began = clock()
-        self._last = Last(self._began, start.step if start else 0, start.epoch if start else 0)
+        self._last = Last(self._began) if start is None else _last(start, self._began)
         self._kept: Position | None = start
         self._pool: ThreadPoolExecutor | None = None
         self._writing: Future[None] | None = None
@@ -74,7 +74,7 @@ class Checkpoints:
             return  # this very checkpoint is on disk
         if at == self._kept:  # a signal, just after it was kept
             return
-        self._last = Last(self._clock(), at.step, at.epoch)
+        self._last = _last(at, self._clock())
         self._kept = at
         if not self._writes:
             return
@@ -126,3 +126,8 @@ class Checkpoints:
                 step,
                 error,
             )
+
+
+def _last(at: Position, now: float) -> Last:
+    """What is kept by a checkpoint: an epoch counts only once it is over."""
+    return Last(now, at.step, at.epoch if at.ended else at.epoch - 1)
