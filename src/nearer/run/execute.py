@@ -13,7 +13,7 @@ from accelerate.utils import set_seed
 from nearer.callbacks import ProgressBar
 from nearer.encoder.compiling import compile_encoder
 from nearer.encoder.kept import KeptFolders, default_kept
-from nearer.encoder.protocol import Track, untracked
+from nearer.encoder.protocol import Precision, Track, untracked
 from nearer.encoder.sharing import SharedEmbeddings
 from nearer.encoder.store import default_store
 from nearer.errors import (
@@ -127,7 +127,8 @@ def _run(
     resumption: Resumption,
 ) -> Run:
     began = time.monotonic() - resumption.seconds
-    spec, precision = plan.spec, str(resumption.facts["precision"])
+    spec = plan.spec
+    precision: Precision = resumption.facts["precision"]
     folder.update(
         status="running",
         started=now(),

@@ -45,7 +45,9 @@ class Recorder(Callback):
         self.folder.ranks.mkdir(exist_ok=True)
         there = {(point.epoch, point.step) for point in ctx.history}
         known = {r.path for r in all_ranks(self.folder.ranks) if (r.epoch, r.step) in there}
-        for left in self.folder.ranks.glob("*"):  # of an attempt that came further, or to nothing
+        for left in self.folder.ranks.glob(
+            "*.arrow"
+        ):  # of an attempt that came further, or to nothing
             if left not in known:
                 left.unlink()
 

@@ -58,7 +58,9 @@ def data_facts(plan: Plan) -> dict[str, Any]:
                 "index": len(data.searched),
                 "query_fingerprint": fingerprint_of(data.query),
                 "index_fingerprint": fingerprint_of(data.searched),
-                "relevant": hashlib.sha256(np.asarray(data.relevance.counts)).hexdigest()[:16],
+                "relevant": hashlib.sha256(np.asarray(data.relevance.counts).tobytes()).hexdigest()[
+                    :16
+                ],
             }
     return facts
 
