@@ -26,8 +26,7 @@ class Cadence:
 
 @dataclass(frozen=True)
 class Last:
-    """When a run was last kept: at a time (seconds of any clock), a step and
-    the last whole epoch."""
+    """When a run was last kept: seconds of any clock, a step and the last whole epoch."""
 
     time: float
     step: int = 0
