@@ -10,13 +10,15 @@ import json
 import pytest
 from rich.console import Console
 from support.recorder import Values
-from support.toy import LABELLED, ToyBatches, same, toy_encoder, toy_fit, weights_of
+from support.toy import LABELLED, KeepsAll, ToyBatches, same, toy_encoder, toy_fit, weights_of
 
 import nearer.callbacks as shipped
 from nearer.callbacks import LambdaCallback
 from nearer.errors import NearerError
 from nearer.loop.callback import Callback
 from nearer.loop.events import Event
+from nearer.run.packing import pack, unpack
+from nearer.run.verify import differences
 
 ARGUMENTS = {
     "BestModelCheckpoint": lambda tmp: {"monitor": "score", "mode": "auto"},
@@ -183,22 +185,65 @@ def test_it_survives_a_fit_that_ends_before_it_began(callback):
         fit(callback)
 
 
-def test_its_state_goes_through_json(callback):
+def through_a_checkpoint(state):
+    values, tensors = pack(state)
+    return unpack(json.loads(json.dumps(values)), tensors)
+
+
+def test_its_state_goes_through_a_checkpoint(callback):
     states, again = [], []
 
     def note(ctx):
         states.append(callback.state_dict())
-        through = json.loads(json.dumps(states[-1], allow_nan=False))
-        callback.load_state_dict(through)
+        callback.load_state_dict(through_a_checkpoint(states[-1]))
         again.append(callback.state_dict())
 
     result = fit(callback)
     noted = toy_fit(
         callback, Values([0.5, 0.9, 0.1]), LambdaCallback(on_epoch_end=note), val=ToyBatches(3)
     )
-    assert states == again
     assert len(states) == 2
-    assert noted == result  # going through JSON changed nothing
+    assert {p.rpartition("/")[2] for p in differences(states, again)} <= TIMES
+    assert noted == result  # going through a checkpoint changed nothing
+
+
+TIMES = {"seconds"}
+"""Names, in a callback's state, of what no two fits have in common."""
+
+
+@pytest.mark.parametrize("options", [{}, {"evaluate_every": 1}])
+def test_interrupted_anywhere_and_resumed_is_the_same(name, options, tmp_path):
+    """Weights, result, the callback's own state at the end, and the files that it has written."""
+
+    def make(folder):
+        folder.mkdir()
+        callback = getattr(shipped, name)(**ARGUMENTS.get(name, lambda tmp: {})(folder))
+        callback.check()
+        return callback
+
+    def end(callback, encoder, keeper, resume=None):
+        states = []
+        note = LambdaCallback(on_fit_end=lambda ctx: states.append(callback.state_dict()))
+        values = Values([0.5, 0.9, 0.1, 0.7, 0.3])
+        given = {"encoder": encoder, "keeper": keeper, "resume": resume, "val": ToyBatches(3)}
+        result = toy_fit(note, callback, values, **given, **options)
+        return result, weights_of(encoder), states
+
+    keeper = KeepsAll()
+    result, weights, states = end(make(tmp_path / "whole"), toy_encoder(), keeper)
+    for i, (at, taken) in enumerate(keeper.kept):
+        folder = tmp_path / str(i)
+        again = make(folder)
+        found = end(again, toy_encoder(1), None, through_a_checkpoint(taken))
+        assert found[0] == result, at
+        assert same(found[1], weights), at
+        assert {p.rpartition("/")[2] for p in differences(states, found[2])} <= TIMED, at
+        for file in (tmp_path / "whole").glob("*.csv"):
+            assert (folder / file.name).read_text() == file.read_text()
+
+
+TIMED = {*TIMES, *map(str, range(10))}
+"""The same, and the times of batches, which stand in a list."""
 
 
 PERMITTED = {Event.FIT_BEGIN, Event.FIT_END}

@@ -335,7 +335,7 @@ def test_a_run_that_died_is_dead_and_starts_again_from_its_recorded_spec(bench: 
     assert bench.json("runs", "list")["runs"][0]["status"] == "dead"
     told = bench.run("runs", "list").out
     assert "dead" in told
-    assert "nearer fit --resume --name mine" in told
+    assert "nearer runs resume mine" in told
     assert bench.json("runs", "show", "mine")["status"] == "dead"
     again = bench.json("fit", "--resume", "--name", "mine", "--runs-dir", bench.runs)
     assert again["status"] == "finished"

@@ -115,8 +115,8 @@ def check_interrupted(bench: Bench, run: str, name: str) -> None:
     err = (bench.folder / f"{run}.err").read_text()
     lines = err.rstrip().splitlines()
     assert lines[-1] == f"error: interrupted by {name}"
-    command = lines[-2].partition("Start again with: ")[2]
-    assert shlex.split(command)[:5] == ["nearer", "fit", "--resume", "--name", run]
+    command = lines[-2].partition("Go on with: ")[2]
+    assert shlex.split(command)[:4] == ["nearer", "runs", "resume", run]
     assert "Traceback" not in err
     assert "\x1b" not in err
     assert not [p for p in folder.rglob("*") if p.name.endswith(".tmp")]
@@ -127,7 +127,7 @@ def check_killed(bench: Bench) -> None:
     assert listed["kill"]["status"] == "dead"
     assert json.loads((bench.runs / "default/kill/run.json").read_text())["status"] == "running"
     told = bench.run("runs", "list").out
-    assert "kill is dead; nearer fit --resume --name kill" in told
+    assert "kill is dead; nearer runs resume kill" in told
     again = bench.json(
         "fit", "--resume", "--name", "kill", "--epochs", "1", "--runs-dir", bench.runs
     )

@@ -57,7 +57,7 @@ class Values(Callback):
 
     def on_fit_begin(self, ctx: Any) -> None:
         """Begin with the first value."""
-        self._coming = iter(self.values)
+        self._coming = iter(self.values[len(ctx.history) :])  # at a resume: those that are left
 
     def on_evaluate(self, ctx: Any) -> dict[str, float]:
         """Report the next value."""

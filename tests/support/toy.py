@@ -72,6 +72,8 @@ def toy_fit(
     val: Any = None,
     signal: Any = lambda: None,
     track: Any = None,
+    keeper: Any = None,
+    resume: Any = None,
     **options: Any,
 ) -> FitResult:
     """Run the loop; what is not given is small and sensible."""
@@ -86,8 +88,30 @@ def toy_fit(
         callbacks=callbacks,
         val=val,
         signal=signal,
+        keeper=keeper,
+        resume=resume,
         **({} if track is None else {"track": track}),
     )
+
+
+class KeepsAll:
+    """A keeper of a fit that keeps it wherever it offers itself, in memory."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[Any, Any]] = []
+
+    def due(self, at: Any) -> bool:
+        """Always."""
+        return True
+
+    def keep(self, at: Any, taken: Any) -> None:
+        """Remember the place and the snapshot."""
+        self.kept.append((at, taken))
+
+    @property
+    def last(self) -> Any:
+        """The snapshot that was taken last."""
+        return self.kept[-1][1]
 
 
 class ListLoss(Loss):

@@ -68,9 +68,12 @@ class BestModelCheckpoint(Callback):
             self._best.restore(ctx)
 
     def state_dict(self) -> dict[str, Any]:
-        """Best value and its epoch."""
-        return self._monitor.state_dict()
+        """Best value, its epoch and its weights."""
+        return {**self._monitor.state_dict(), "kept": self._best.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken."""
-        self._monitor = Monitor(self._monitor.rule, **state)
+        seen = {name: value for name, value in state.items() if name != "kept"}
+        self._monitor = Monitor(self._monitor.rule, **seen)
+        if "kept" in state:
+            self._best.load_state_dict(state["kept"])

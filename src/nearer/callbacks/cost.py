@@ -2,7 +2,8 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from nearer.evaluation.result import EvaluationResult
 
@@ -81,6 +82,16 @@ class Cost:
         """Note what an evaluation took, where it tells what those to come will take."""
         if self._taken is None and (trained or result.encoded >= result.distinct):
             self._taken = result.encoded, result.seconds
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it has timed, and whether the line was said."""
+        return {"times": list(self._times), "taken": self._taken, "said": self.said}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        self._times, self.said = list(state["times"]), state["said"]
+        taken = state["taken"]
+        self._taken = None if taken is None else (taken[0], taken[1])
 
     def line(self, name: str, every: int, evaluate_every: int | str, batches: int) -> str | None:
         """The line, once: as soon as both are known, after the batches that are timed.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from nearer.loop.callback import Callback
 from nearer.loop.context import Context
+from nearer.loop.state import EvaluationPoint
 
 
 class CSVLogger(Callback):
@@ -14,7 +15,8 @@ class CSVLogger(Callback):
     that a point does not report is left empty. A line is on disk as soon as its point is done.
 
     Args:
-        filename: The file; folders are made, an existing file is replaced when the fit begins.
+        filename: The file; folders are made, an existing file is replaced when the fit begins
+            (at a resume with the points up to the checkpoint).
         separator: Between the columns; default a comma.
 
     Example:
@@ -27,25 +29,30 @@ class CSVLogger(Callback):
         self.separator = separator
 
     def on_fit_begin(self, ctx: Context) -> None:
-        """Begin the file with its header."""
+        """Begin the file with its header; at a resume, with the points so far as well."""
         self._columns = [metric.key for metric in ctx.declared]
         path = Path(self.filename)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("w", newline="", encoding="utf-8")
         self._writer = csv.writer(self._file, delimiter=self.separator)
         self._write(["epoch", "step", *self._columns])
+        for point in ctx.history:
+            self._write_point(point)
 
     def on_metrics(self, ctx: Context) -> None:
         """Write this point's line."""
         point = ctx.point
         if point is not None:
-            values = [point.metrics.get(key, "") for key in self._columns]
-            self._write([point.epoch, point.step, *values])
+            self._write_point(point)
 
     def on_close(self, ctx: Context) -> None:
         """Close the file; the fit may have failed before there was one."""
         if "_file" in vars(self):
             self._file.close()
+
+    def _write_point(self, point: EvaluationPoint) -> None:
+        values = [point.metrics.get(key, "") for key in self._columns]
+        self._write([point.epoch, point.step, *values])
 
     def _write(self, row: list[object]) -> None:
         self._writer.writerow(row)

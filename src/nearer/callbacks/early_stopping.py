@@ -121,12 +121,15 @@ class EarlyStopping(Callback):
             self._best.restore(ctx)
 
     def state_dict(self) -> dict[str, Any]:
-        """Best value, mark and wait."""
-        return self._monitor.state_dict()
+        """Best value, mark and wait, and the best weights."""
+        return {**self._monitor.state_dict(), "kept": self._best.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on counting where `state_dict` was taken."""
-        self._monitor = Monitor(self._monitor.rule, **state)
+        seen = {name: value for name, value in state.items() if name != "kept"}
+        self._monitor = Monitor(self._monitor.rule, **seen)
+        if "kept" in state:
+            self._best.load_state_dict(state["kept"])
 
     def _detail(self, kind: StopKind, value: float) -> str:
         monitor = self._monitor

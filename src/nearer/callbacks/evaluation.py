@@ -194,6 +194,14 @@ class EvaluationCallback(Callback):
         prefix = self.prefix(ctx.config.model_name)
         return {f"{prefix}_{bare}": value for bare, value in self.result.metrics.items()}
 
+    def state_dict(self) -> dict[str, Any]:
+        """What is known of the cost, so that a resumed fit does not say it again."""
+        return {"cost": self._cost.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        self._cost.load_state_dict(state["cost"])
+
     def _say_cost(self, ctx: Context) -> None:
         name, config = self.prefix(ctx.config.model_name), ctx.config
         line = self._cost.line(name, self.every, config.evaluate_every, ctx.batches)

@@ -2,9 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -95,16 +96,18 @@ class ProgressBar(Callback):
         self._in_fit = True
         self._task = None
         self._loss = _Mean()
+        self._began = time.monotonic()
 
     def on_epoch_begin(self, ctx: Context) -> None:
         """Begin the epoch's line."""
         self._loss = _Mean()
         self._began = time.monotonic()
+        self._begin_line(ctx)
+
+    def on_train_batch_begin(self, ctx: Context) -> None:
+        """Begin the line of an epoch that is resumed, where it stopped."""
         if self._task is None:
-            self._task = self._progress.add_task("", total=ctx.batches, text="")
-        self._progress.reset(
-            self._task, total=ctx.batches, description=_epoch(ctx), text=self._text(ctx)
-        )
+            self._begin_line(ctx)
 
     def on_train_batch_end(self, ctx: Context) -> None:
         """Advance the line."""
@@ -143,6 +146,25 @@ class ProgressBar(Callback):
         if self._in_fit:
             self._in_fit = False
             self.__exit__(None, None, None)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The mean loss of the epoch so far."""
+        return {"loss": self._loss.total, "rows": self._loss.rows}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        self._loss.total, self._loss.rows = state["loss"], state["rows"]
+
+    def _begin_line(self, ctx: Context) -> None:
+        if self._task is None:
+            self._task = self._progress.add_task("", total=ctx.batches, text="")
+        self._progress.reset(
+            self._task,
+            total=ctx.batches,
+            completed=ctx.batch,
+            description=_epoch(ctx),
+            text=self._text(ctx),
+        )
 
     def _text(self, ctx: Context) -> str:
         loss = "-.---" if self._loss.rows == 0 else f"{self._loss.mean():.3f}"

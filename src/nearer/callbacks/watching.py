@@ -1,13 +1,13 @@
 """What callbacks that watch a metric share: which one, its value here, the best weights so far."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from torch import Tensor
 
 from nearer.loop.context import Context
 from nearer.loop.metrics import Direction, MetricInfo, resolve
-from nearer.loop.state import EvaluationPoint
+from nearer.loop.state import EvaluationPoint, point_of, point_values
 
 Mode = Literal["auto", "min", "max"]
 DEFAULT_MONITOR = "ndcg_at_k"
@@ -52,6 +52,16 @@ class BestWeights:
         """Take the point anew where more has been reported of the weights that are kept."""
         if self.point is not None and ctx.point is not None and self.point.step == ctx.point.step:
             self.point = ctx.point
+
+    def state_dict(self) -> dict[str, Any]:
+        """Point and weights, as values and tensors."""
+        point = None if self.point is None else point_values(self.point)
+        return {"point": point, "weights": dict(self._weights)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+        self.point = None if state["point"] is None else point_of(state["point"])
+        self._weights = dict(state["weights"])
 
     def restore(self, ctx: Context) -> None:
         """Put the kept weights back, unless the user wants the last ones; then let them go."""

@@ -56,6 +56,11 @@ def fit(
         value = getattr(options, option.name)
         if value is not None:
             given[option.name] = value
+    return execute_and_print(given, json)
+
+
+def execute_and_print(given: dict[str, Any], json: bool) -> int:
+    """Run what some options describe, and print its result, also where a signal ended it."""
     from nearer.run.execute import execute
     from nearer.run.launch import is_main
 

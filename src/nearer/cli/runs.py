@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = App(
     name="runs",
-    help="List runs, show one, read its log, compare two, see examples.",
+    help="List runs, show one, go on with one, read its log, compare two, see examples.",
     help_format="plaintext",
     default_parameter=Parameter(negative=()),
     result_action="return_value",
@@ -59,7 +59,7 @@ def list_(*, experiment: str | None = None, runs_dir: RunsDir = None, json: Json
     for row in found:
         if row["status"] == "dead":
             where = f" --experiment {row['experiment']}" if row["experiment"] != "default" else ""
-            print(f"{row['run']} is dead; nearer fit --resume --name {row['run']}{where}")
+            print(f"{row['run']} is dead; nearer runs resume {row['run']}{where}")
     return 0
 
 
@@ -90,6 +90,36 @@ def show(
     print()
     print_history(result["history"], sys.stdout)
     return 0
+
+
+@app.command
+def resume(
+    name: str,
+    /,
+    *,
+    verify: Annotated[
+        bool, Parameter(help="Replay the last steps before the checkpoint and compare.")
+    ] = False,
+    experiment: str | None = None,
+    runs_dir: RunsDir = None,
+    json: Json = False,
+) -> int:
+    """Go on with a run that was interrupted, failed or killed, from its last checkpoint.
+
+    Args:
+        name: The run.
+        experiment: Needed only where two experiments have a run of that name.
+    """
+    from nearer.cli.fit import execute_and_print
+
+    options: dict[str, Any] = {"name": name, "resume": True}
+    if verify:
+        options["verify"] = True
+    if experiment is not None:
+        options["experiment"] = experiment
+    if runs_dir is not None:
+        options["runs_dir"] = str(runs_dir)
+    return execute_and_print(options, json)
 
 
 @app.command

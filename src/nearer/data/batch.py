@@ -55,5 +55,5 @@ class BatchSource(Protocol):
     def __len__(self) -> int:
         """Batches in an epoch."""
 
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """The batches of an epoch (1, 2, …); the same number gives the same batches."""
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch (1, 2, …) without the first `start`; the same at every call."""

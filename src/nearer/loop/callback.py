@@ -45,7 +45,11 @@ class Callback:
         return ()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed fit needs, as JSON-able values."""
+        """Return what a resumed fit needs: nested JSON-able values and tensors.
+
+        Asked for at any event but `on_fit_begin`, often before an evaluation: to be cheap, it may
+        give out the tensors that it holds, but none that it will change in place.
+        """
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -35,6 +35,7 @@ class LoopState:
     batch: int = 0
     step: int = 0
     epochs_run: int = 0
+    ended: bool = True
     batch_loss: float | None = None
     batch_rows: int = 0
     val_loss: float | None = None
@@ -56,6 +57,18 @@ class LoopState:
         # Of several processes all must say the same, whatever one was asked for since.
         stopping = self.stop_reason if self.world.size == 1 else self.agreed
         return done or stopping is not None
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the running epoch ends before its last batch."""
+        return self.stop_reason is not None and self.batch < self.batches
+
+    @property
+    def evaluation_due(self) -> bool:
+        """Whether an evaluation by steps comes after this step; not once it has been."""
+        every = self.config.evaluate_every
+        evaluated = bool(self.history) and self.history[-1].step == self.step
+        return every != "epoch" and self.step % every == 0 and not evaluated
 
     def add_point(self, metrics: Mapping[str, float]) -> None:
         """Note what was reported at this step; from here on it is frozen."""

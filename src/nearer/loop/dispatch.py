@@ -1,6 +1,7 @@
 """Who hears which event, and what happens when one of them fails. Fires nothing by itself."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from nearer.errors import Interrupted, NearerError
 from nearer.loop.callback import Callback
@@ -15,7 +16,7 @@ class Dispatcher:
         self._state = state
         self._context = Context(state)
         self._all = tuple(callbacks)
-        here = [c for c in callbacks if c.every_process or state.world.is_main]
+        here = [c for c in callbacks if self._is_here(c)]
         self._listeners = {event: listeners(here, event) for event in Event}
         self.passed: tuple[Callback, ...] = ()
         """Those that declare metrics and returned None when they were last asked for them."""
@@ -67,6 +68,42 @@ class Dispatcher:
         self.passed = tuple(self._all[i] for i in places)
         return merged
 
+    def passed_places(self) -> list[int]:
+        """Places, in the list of callbacks, of those that passed when they were last asked."""
+        return [i for i, one in enumerate(self._all) if any(one is c for c in self.passed)]
+
+    def states(self) -> list[dict[str, Any]]:
+        """What each callback needs for a resume, in the order of the list; those of here alone."""
+        found = []
+        for one in self._all:
+            try:
+                state = one.state_dict() if self._is_here(one) else {}
+            except Exception as error:
+                error.add_note(f"raised by {_name(one)}.state_dict")
+                raise
+            found.append({"class": _class(one), "state": state})
+        return found
+
+    def load_states(self, states: Sequence[Mapping[str, Any]], passed: Sequence[int]) -> None:
+        """Give each callback of this process its state back.
+
+        A callback takes the state of the one of its class that stood at the same place among those
+        of its class; one that there was none of keeps what it has.
+
+        Args:
+            states: What `states` gave.
+            passed: What `passed_places` gave.
+        """
+        left: dict[str, list[Mapping[str, Any]]] = {}
+        for kept in states:
+            left.setdefault(kept["class"], []).append(kept["state"])
+        for callback in self._all:
+            found = left.get(_class(callback))
+            state = found.pop(0) if found else None
+            if state is not None and self._is_here(callback):
+                callback.load_state_dict(state)
+        self.passed = tuple(self._all[i] for i in passed if i < len(self._all))
+
     def emit_exception(self, error: BaseException) -> None:
         """Tell everybody that the fit failed; what fails on the way becomes a note on the error."""
         self._state.event, self._state.error = Event.EXCEPTION, error
@@ -94,6 +131,9 @@ class Dispatcher:
         if first is not None:
             raise first
 
+    def _is_here(self, callback: Callback) -> bool:
+        return callback.every_process or self._state.world.is_main
+
     def _annotate(self, error: BaseException, callback: Callback, event: Event) -> None:
         if isinstance(error, Interrupted):  # a signal that came in the meantime: nobody's fault
             return
@@ -111,6 +151,10 @@ def listeners(callbacks: Sequence[Callback], event: Event) -> tuple[Callback, ..
 
 def _name(callback: Callback) -> str:
     return type(callback).__name__
+
+
+def _class(callback: Callback) -> str:
+    return f"{type(callback).__module__}.{type(callback).__qualname__}"
 
 
 def _number(name: str, value: object) -> float:

@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-import torch
 from accelerate import Accelerator
 
 from nearer.data.batch import BatchSource
-from nearer.encoder.embedding import evaluating
 from nearer.encoder.protocol import Encoder, Track, untracked
 from nearer.encoder.sharing import SharedEmbeddings
 from nearer.errors import Interrupted
@@ -16,10 +14,12 @@ from nearer.loop.closing import complete_last_point
 from nearer.loop.context import LoopState
 from nearer.loop.dispatch import Dispatcher
 from nearer.loop.events import Event
+from nearer.loop.keeping import Keeper, Savepoints
 from nearer.loop.metrics import TRAIN_LOSS, VAL_LOSS, MetricInfo, declare, resolve
 from nearer.loop.optim import check_names
+from nearer.loop.point import evaluate_point
+from nearer.loop.snapshot import Snapshot, restore_progress, restore_training
 from nearer.loop.state import FitConfig, FitResult, StopKind, StopReason
-from nearer.loop.step import batch_loss
 from nearer.loop.trainer import Trainer
 from nearer.loop.world import ALONE, World
 from nearer.losses.protocol import Loss
@@ -38,6 +38,8 @@ def fit(
     track: Track = untracked,
     signal: Callable[[], str | None] = lambda: None,
     world: World = ALONE,
+    keeper: Keeper | None = None,
+    resume: Snapshot | None = None,
 ) -> FitResult:
     """Train an encoder and tell the callbacks; the loop is drawn in the docstring of `Event`.
 
@@ -57,6 +59,9 @@ def fit(
             that has come, or None.
         world: The processes that train together, each of them in this function; every batch is
             split among them.
+        keeper: Decides when the fit is kept, so that it can go on later; None: never.
+        resume: What a keeper was given; the fit goes on from there, bit for bit as if it had not
+            ended. The encoder, data and callbacks have to be those that it was taken with.
 
     Returns:
         History, stop reason and counts; the weights are in the encoder.
@@ -80,11 +85,16 @@ def fit(
     )
     events = Dispatcher(callbacks, state)
     trainer = Trainer(encoder, loss, train, config, accelerator or Accelerator(), world)
+    saves = Savepoints(state, events, trainer, keeper)
+    if resume is not None:
+        restore_progress(state, resume)
     failure: BaseException | None = None
     try:
-        _run(state, events, trainer, train, val)
+        _run(state, events, trainer, train, val, saves, resume)
     except BaseException as error:
         failure = error
+        if isinstance(error, Interrupted):
+            saves.interrupted(error)  # before a callback puts the best weights back
         state.keep_last()
         events.emit_exception(error)
         if isinstance(error, Interrupted):
@@ -119,17 +129,55 @@ def _run(
     trainer: Trainer,
     train: BatchSource,
     val: BatchSource | None,
+    saves: Savepoints,
+    resume: Snapshot | None,
 ) -> None:
-    every = state.config.evaluate_every
     state.learning_rates = trainer.rates()
+    if resume is not None:
+        restore_training(state, trainer, resume)
     events.emit(Event.FIT_BEGIN)
-    _evaluate(state, events, trainer, val)
-    while state.stop_reason is None and state.epochs_run < state.config.epochs:
+    if resume is None:
+        evaluate_point(state, events, trainer, val, saves)
+        saves.offer()
+    else:
+        events.load_states(resume["callbacks"], resume["passed"])
+        # Once more: `on_fit_begin` may have loaded weights or drawn numbers.
+        restore_training(state, trainer, resume)
+    epochs = state.config.epochs
+    while not state.ended or (state.stop_reason is None and state.epochs_run < epochs):
+        _epoch(state, events, trainer, train, val, saves)
+    saves.begin_evaluation()
+    if state.history[-1].step == state.step:
+        complete_last_point(state, events)
+    else:  # a stop that was asked for in on_epoch_end, between two points
+        evaluate_point(state, events, trainer, val, saves)
+    saves.end_evaluation()
+    if state.stop_reason is None:
+        done = "the only epoch is done" if epochs == 1 else f"all {epochs} epochs are done"
+        state.stop_reason = StopReason(StopKind.COMPLETED, done)
+    state.keep_last()
+    events.emit(Event.FIT_END)
+
+
+def _epoch(
+    state: LoopState,
+    events: Dispatcher,
+    trainer: Trainer,
+    train: BatchSource,
+    val: BatchSource | None,
+    saves: Savepoints,
+) -> None:
+    """One epoch, or what is left of the one in which a fit was kept."""
+    if state.ended:
         state.epoch += 1
-        state.batch = 0
+        state.batch, state.ended = 0, False
         events.emit(Event.EPOCH_BEGIN)
-        # Left early, it is closed at once, as nothing else holds it; so in `_validate`.
-        for batch in ahead(train.epoch(state.epoch), state.encoder, state.world):
+    elif state.evaluation_due:
+        evaluate_point(state, events, trainer, val, saves)
+    if not state.cut_short:
+        left = train.epoch(state.epoch, state.batch) if state.batch else train.epoch(state.epoch)
+        # Left early, it is closed at once, as nothing else holds it.
+        for batch in ahead(left, state.encoder, state.world):
             events.emit(Event.TRAIN_BATCH_BEGIN)
             state.batch_loss, state.batch_rows = trainer.step(batch), len(batch)
             state.shared.clear()
@@ -138,69 +186,22 @@ def _run(
             state.learning_rates = trainer.rates()
             events.emit(Event.TRAIN_BATCH_END)
             state.obey_signal()
-            if every != "epoch" and state.step % every == 0:
-                _evaluate(state, events, trainer, val)
-            if state.stop_reason is not None and state.batch < state.batches:
+            saves.offer(pending=state.evaluation_due or state.batch == state.batches)
+            if state.evaluation_due:
+                evaluate_point(state, events, trainer, val, saves)
+                saves.offer(pending=state.batch == state.batches)
+            if state.cut_short:
                 break
-        else:
-            state.epochs_run += 1
-        last = state.stop_reason is not None or state.epochs_run == state.config.epochs
-        if (every == "epoch" or last) and state.history[-1].step != state.step:
-            _evaluate(state, events, trainer, val)
-        events.emit(Event.EPOCH_END)
-        state.settle_stop()
-    if state.history[-1].step == state.step:
-        complete_last_point(state, events)
-    else:  # a stop that was asked for in on_epoch_end, between two points
-        _evaluate(state, events, trainer, val)
-    if state.stop_reason is None:
-        epochs = state.config.epochs
-        done = "the only epoch is done" if epochs == 1 else f"all {epochs} epochs are done"
-        state.stop_reason = StopReason(StopKind.COMPLETED, done)
-    state.keep_last()
-    events.emit(Event.FIT_END)
-
-
-def _evaluate(
-    state: LoopState, events: Dispatcher, trainer: Trainer, val: BatchSource | None
-) -> None:
-    """One evaluation point: the validation pass, the producers, then the consumers."""
-    metrics: dict[str, float] = {}
-    state.world.share_buffers(state.encoder.module)
-    with evaluating(state.encoder.module):
-        if trainer.rows:
-            metrics["train_loss"] = trainer.mean_loss()
-        if val is not None:
-            metrics["val_loss"] = _validate(state, events, trainer, val)
-        state.shared.clear()
-        state.settle_stop()
-        metrics |= events.gather(metrics)
-        state.shared.clear()
-    state.add_point(metrics)
-    events.emit(Event.METRICS)
+    if not state.cut_short:
+        state.epochs_run = state.epoch
+    last = state.stop_reason is not None or state.epochs_run == state.config.epochs
+    every = state.config.evaluate_every
+    if (every == "epoch" or last) and state.history[-1].step != state.step:
+        evaluate_point(state, events, trainer, val, saves)
+    events.emit(Event.EPOCH_END)
     state.settle_stop()
-
-
-def _validate(state: LoopState, events: Dispatcher, trainer: Trainer, val: BatchSource) -> float:
-    """Mean loss over the held-out rows; the progress of the epoch is left as it was."""
-    before = state.batch, state.batch_loss, state.batch_rows
-    state.batch, total, rows = 0, 0.0, 0
-    events.emit(Event.VAL_BEGIN)
-    with torch.inference_mode():
-        for batch in ahead(val.epoch(1), state.encoder, state.world):
-            value = batch_loss(
-                state.encoder, trainer.loss, batch, state.config.micro_batch, state.world
-            )
-            state.batch_loss, state.batch_rows = value.item(), len(batch)
-            state.batch += 1
-            total += state.batch_loss * len(batch)
-            rows += len(batch)
-            events.emit(Event.VAL_BATCH_END)
-            state.obey_signal()
-    state.val_loss = total / rows
-    events.emit(Event.VAL_END)
-    state.batch, state.batch_loss, state.batch_rows = before
-    return state.val_loss
+    state.ended = True
+    saves.offer()
 
 
 def _result(state: LoopState) -> FitResult:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from nearer.encoder.embedding import autocast
 from nearer.encoder.protocol import Encoder, device_of
+from nearer.loop.randomness import random_state, set_random_state
 from nearer.loop.step import Work, embed_group, embed_work, loss_of
 from nearer.losses.protocol import Loss
 
@@ -77,21 +78,6 @@ def two_passes(
         set_random_state(after, device)
 
     return value, pull
-
-
-def random_state(device: torch.device) -> list[Tensor]:
-    """Where the random numbers of the CPU and of a device stand."""
-    states = [torch.get_rng_state()]
-    if device.type != "cpu":
-        states.append(torch.get_device_module(device).get_rng_state(device))
-    return states
-
-
-def set_random_state(states: list[Tensor], device: torch.device) -> None:
-    """Put back what `random_state` gave."""
-    torch.set_rng_state(states[0])
-    if device.type != "cpu":
-        torch.get_device_module(device).set_rng_state(states[1], device)
 
 
 def _buffers(module: nn.Module) -> list[tuple[Tensor, Tensor]]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nearer.encoder.embedding import autocast
 from nearer.encoder.protocol import Encoder, device_of
 from nearer.encoder.sizes import parse_size
-from nearer.loop.passes import random_state, set_random_state
+from nearer.loop.randomness import random_state, set_random_state
 from nearer.loop.step import Part, Work, embed_group
 
 SHARE = 0.5

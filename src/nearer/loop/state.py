@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Literal
 
 
@@ -46,6 +47,37 @@ class EvaluationPoint:
     step: int
     metrics: Mapping[str, float]
     candidate: bool = True
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a fit stands.
+
+    Attributes:
+        epoch: Number of the epoch, from 1; 0 before the first.
+        batch: Batches of it that are done.
+        step: Optimizer steps taken.
+        points: Evaluation points so far.
+        ended: Whether the epoch is over, its evaluation and `on_epoch_end` included.
+        pending: Whether an evaluation comes next.
+    """
+
+    epoch: int
+    batch: int
+    step: int
+    points: int
+    ended: bool
+    pending: bool = field(default=False, compare=False)
+
+
+def point_values(point: EvaluationPoint) -> dict[str, Any]:
+    """An evaluation point as plain values."""
+    return {**vars(point), "metrics": dict(point.metrics)}
+
+
+def point_of(values: Mapping[str, Any]) -> EvaluationPoint:
+    """The point that `point_values` wrote down."""
+    return EvaluationPoint(**{**values, "metrics": MappingProxyType(dict(values["metrics"]))})
 
 
 @dataclass(frozen=True)

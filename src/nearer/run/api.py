@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nearer.run.spec import RunSpec, runs_folder
+from nearer.run.spec import runs_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from nearer.evaluation.result import EvaluationResult
     from nearer.loop.callback import Callback
     from nearer.run.handle import Run
-
-
-HOLDS_DATA = {"train_data", "eval_data", "query_data", "index_data", "qrels", "model", "callbacks"}
 
 
 def fit(
@@ -73,7 +70,9 @@ def fit(
     name: str | None = None,
     experiment: str = "default",
     runs_dir: str | Path | None = None,
+    checkpoint_every: int | str = "5min",
     resume: bool = False,
+    verify: bool = False,
 ) -> "Run":
     """Fine-tune an embedding model and hand back the run.
 
@@ -137,7 +136,9 @@ def fit(
         name: Name of the run; drawn where none is given.
         experiment: Folder of runs that belong together.
         runs_dir: Folder of all runs; default `NEARER_RUNS`, else `./runs`.
+        checkpoint_every: "5min", "30s", "2h", "epoch", a number of steps, or "never".
         resume: With `name`: go on with that run.
+        verify: With `resume`: replay the last steps and compare, bit for bit.
 
     Returns:
         The run: `run.metrics()`, `run.stop_reason`, `run.model()`, `run.artifact`.
@@ -157,9 +158,10 @@ def fit(
         ... )
     """
     given = dict(locals())
+    from nearer.run.chosen import chosen
     from nearer.run.execute import execute
 
-    return execute({k: v for k, v in given.items() if v is not None and not _default(k, v)})
+    return execute(chosen(given))
 
 
 def evaluate(
@@ -291,10 +293,3 @@ def list_runs(experiment: str | None = None, runs_dir: str | Path | None = None)
 
 def _folder(runs_dir: str | Path | None) -> Path:
     return runs_folder(None if runs_dir is None else str(runs_dir))
-
-
-def _default(name: str, value: Any) -> bool:
-    """Whether a value is the option's default; what holds data is never compared."""
-    if name in HOLDS_DATA:
-        return isinstance(value, tuple) and not value
-    return bool(value == RunSpec.model_fields[name].default)

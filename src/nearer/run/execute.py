@@ -1,7 +1,6 @@
 """From a spec to a finished run: check, record, load, fit, build the artifact, say how it went."""
 
 import logging
-import shlex
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,15 +13,13 @@ from accelerate.utils import set_seed
 from nearer.callbacks import ProgressBar
 from nearer.encoder.compiling import compile_encoder
 from nearer.encoder.kept import KeptFolders, default_kept
-from nearer.encoder.protocol import Track, untracked
+from nearer.encoder.protocol import Precision, Track, untracked
 from nearer.encoder.sharing import SharedEmbeddings
 from nearer.encoder.store import default_store
 from nearer.errors import (
     Interrupted,
     NearerError,
     ProcessLost,
-    RunExists,
-    SpecError,
     UsageError,
 )
 from nearer.loop.fit import fit as run_loop
@@ -37,6 +34,7 @@ from nearer.run.build import (
 from nearer.run.device import check_device, make_accelerator, resolve_precision
 from nearer.run.door import Plan, check
 from nearer.run.examples import write_examples
+from nearer.run.facts import facts_of
 from nearer.run.finish import (
     best_epoch,
     build_artifact,
@@ -52,14 +50,12 @@ from nearer.run.handle import Run
 from nearer.run.launch import main_first, on_all, open_world, quiet_but_first
 from nearer.run.record import (
     RunFolder,
-    find,
     now,
     process,
 )
 from nearer.run.recorder import Recorder
+from nearer.run.resume import ANEW, Resumption, resume_command, spec_of, take_up
 from nearer.run.signals import SignalWatch
-from nearer.run.spec import RunSpec, parse, runs_folder
-from nearer.run.spec_json import data_facts, lost
 from nearer.run.tokenise import tokenise_data
 
 LOGGER = logging.getLogger("nearer")
@@ -75,7 +71,7 @@ def execute(options: dict[str, Any]) -> Run:
         NearerError: Something is wrong with the request; nothing was started.
         Interrupted: A signal ended it; `error.run` has the best model so far.
     """
-    spec, earlier = _spec(options)
+    spec, earlier = spec_of(options)
     if earlier is not None and earlier.read()["status"] == "finished":
         with ProgressBar():
             LOGGER.info("Run %s is finished; this is its result", spec.name)
@@ -88,15 +84,18 @@ def execute(options: dict[str, Any]) -> Run:
     with ExitStack() as stack:
         stack.enter_context(quiet_but_first(world))
         plan = main_first(world, partial(check, spec, keep))
+        precision = resolve_precision(spec.precision, accelerator.device)
+        facts = facts_of(plan, accelerator.device, precision, world)
+        resumption = on_all(world, partial(take_up, earlier, facts, verify=spec.verify))
         folder = take_folder(plan, earlier, world)
         bar = next(c for c in plan.callbacks if isinstance(c, ProgressBar))
         if world.is_main:
-            stack.enter_context(log_to(folder))
+            stack.enter_context(log_to(folder, append=earlier is not None))
             stack.enter_context(bar)
         watch = stack.enter_context(SignalWatch())
         track = bar.track if world.is_main else untracked
         try:
-            return _run(plan, folder, track, watch, encode, accelerator, world, keep)
+            return _run(plan, folder, track, watch, encode, accelerator, world, keep, resumption)
         except Interrupted as error:
             error.told = not world.is_main
             if error.run is None:  # it came before the first step
@@ -126,18 +125,20 @@ def _run(
     accelerator: Accelerator,
     world: World,
     keep: KeptFolders | None,
+    resumption: Resumption,
 ) -> Run:
-    began = time.monotonic()
+    began = time.monotonic() - resumption.seconds
     spec = plan.spec
+    precision: Precision = resumption.facts["precision"]
     folder.update(
         status="running",
         started=now(),
         process=process(),
         processes=world.size,
-        data=data_facts(plan),
+        data=resumption.facts["data"],
     )
     LOGGER.info("Run %s of experiment %s in %s", folder.path.name, spec.experiment, folder.path)
-    precision = resolve_precision(spec.precision, accelerator.device)
+    resumption.say()
     set_seed(spec.seed)
     encoder = on_all(world, partial(build_encoder, plan, precision))
     encoder.module.to(accelerator.device)
@@ -159,26 +160,31 @@ def _run(
     )
     for note in _notes(plan):
         LOGGER.warning("%s", note)
+    if resumption.fit is not None and trained is not encoder:
+        LOGGER.warning("%s", ANEW)
     if keep is not None and trained is encoder:  # else each item is tokenised once anyway
         main_first(world, partial(tokenise_data, plan, encoder, keep, track, watch))
     config = with_forecast(folder, trained, encoder, train, config, world)
     interrupted: Interrupted | None = None
-    try:
-        result = run_loop(
-            trained,
-            loss,
-            train,
-            config=config,
-            callbacks=[*plan.callbacks, Recorder(folder, plan.evaluations)],
-            val=val,
-            accelerator=accelerator,
-            encode=encode,
-            track=track,
-            signal=watch,
-            world=world,
-        )
-    except Interrupted as error:
-        interrupted, result = error, error.result
+    with resumption.keeper(folder, spec.checkpoint_every, world) as keeper:
+        try:
+            result = run_loop(
+                trained,
+                loss,
+                train,
+                config=config,
+                callbacks=[*plan.callbacks, Recorder(folder, plan.evaluations)],
+                val=val,
+                accelerator=accelerator,
+                encode=encode,
+                track=track,
+                signal=watch,
+                world=world,
+                keeper=keeper,
+                resume=resumption.fit,
+            )
+        except Interrupted as error:
+            interrupted, result = error, error.result
     seconds = time.monotonic() - began
     say_how_it_went(plan, result, seconds)
     if world.is_main:
@@ -199,9 +205,10 @@ def _run(
     world.wait()  # a launcher ends all processes soon after the first of them has ended
     run = Run(folder.path)
     if interrupted:
-        LOGGER.info("Start again with: %s", again(run))
+        LOGGER.info("Go on with: %s", resume_command(run.folder))
         interrupted.run = run
         raise interrupted
+    resumption.forget(folder, world)
     LOGGER.info("Next: %s", next_command(plan, folder))
     return run
 
@@ -215,31 +222,3 @@ def _notes(plan: Plan) -> Iterator[str]:
     if lone:
         noun = "class has" if lone == 1 else "classes have"
         yield f"{lone:,} {noun} a single row; there is nothing for it to come nearer to"
-
-
-def again(run: Run) -> str:
-    """The command that goes on with a run."""
-    runs = run.folder.parent.parent
-    elsewhere = "" if runs == runs_folder() else f" --runs-dir {shlex.quote(str(runs))}"
-    experiment = (
-        "" if run.experiment == "default" else f" --experiment {shlex.quote(run.experiment)}"
-    )
-    return f"nearer fit --resume --name {shlex.quote(run.name)}{experiment}{elsewhere}"
-
-
-def _spec(options: dict[str, Any]) -> tuple[RunSpec, RunFolder | None]:
-    """Parse the options; those of a resumed run are its recorded ones, overridden by the new."""
-    if not options.get("resume") or not options.get("name"):
-        return parse(options), None
-    folder = find(runs_folder(options.get("runs_dir")), options["name"], options.get("experiment"))
-    record = folder.read()
-    if record["status"] in ("created", "running"):
-        raise RunExists(
-            f'run "{folder.path.name}" is still running, as process {record["process"]["pid"]} on '
-            f"{record['process']['host']}; wait for it, or end that process first"
-        )
-    recorded = record["spec"]
-    faults = lost({name: value for name, value in recorded.items() if name not in options})
-    if faults and record["status"] != "finished":
-        raise SpecError(faults)
-    return parse({**recorded, "experiment": folder.path.parent.name, **options}), folder

@@ -96,6 +96,8 @@ def misfits(options: dict[str, Any]) -> list[str]:
         ]
     if options.get("resume") and "name" not in given:
         faults.append("resume: needs name, the run to go on with")
+    if options.get("verify") and not options.get("resume"):
+        faults.append("verify: needs resume; it compares on the way from an earlier checkpoint")
     return faults
 
 

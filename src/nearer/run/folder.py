@@ -26,7 +26,9 @@ def take_folder(plan: Plan, earlier: RunFolder | None, world: World) -> RunFolde
             return None
         if earlier is None:
             return _create(plan.spec, described)
-        earlier.write(fresh_record(plan.spec.experiment, earlier.path.name, described))
+        fresh = fresh_record(plan.spec.experiment, earlier.path.name, described)
+        created = earlier.read().get("created", fresh["created"])
+        earlier.write({**fresh, "created": created, "resumed": fresh["created"]})
         return earlier
 
     folder = on_all(world, make)
@@ -46,9 +48,9 @@ def _create(spec: RunSpec, described: dict[str, Any]) -> RunFolder:
 
 
 @contextmanager
-def log_to(folder: RunFolder) -> Iterator[None]:
-    """Write what the console says to the run's log.txt as well, plain."""
-    handler = logging.FileHandler(folder.log, mode="w", encoding="utf-8")
+def log_to(folder: RunFolder, append: bool = False) -> Iterator[None]:
+    """Write what the console says to the run's log.txt as well, plain; a resume goes on in it."""
+    handler = logging.FileHandler(folder.log, mode="a" if append else "w", encoding="utf-8")
     handler.setFormatter(logging.Formatter("[%(asctime)s] %(levelname)-8s %(message)s"))
     LOGGER.addHandler(handler)
     try:

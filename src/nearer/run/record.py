@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import socket
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,6 +55,11 @@ class RunFolder:
     def artifact(self) -> Path:
         """The model."""
         return self.path / "artifact"
+
+    @property
+    def checkpoints(self) -> Path:
+        """All that a resume needs; gone once the run is finished."""
+        return self.path / "checkpoint"
 
     def read(self) -> dict[str, Any]:
         """Read run.json; a process that died while running shows as "dead".
@@ -111,20 +117,22 @@ def create(runs: Path, experiment: str, name: str, spec: dict[str, Any]) -> RunF
         UsageError: The folder cannot be written.
     """
     folder = RunFolder(runs / experiment / name)
+    # Beside, with the record in it, so that a process that dies here takes no name.
+    begun = RunFolder(folder.path.with_name(f".{name}.{uuid.uuid4().hex[:8]}.tmp"))
     try:
         if not folder.path.parent.is_dir():
             folder.path.parent.mkdir(parents=True)
-        folder.path.mkdir()
-    except FileExistsError as error:
-        if not folder.path.parent.is_dir():  # a file stands where the runs should go
+        begun.path.mkdir()
+        begun.write(fresh_record(experiment, name, spec))
+        begun.path.rename(folder.path)
+    except OSError as error:
+        shutil.rmtree(begun.path, ignore_errors=True)
+        if not folder.path.exists():  # nothing can be written, or a file stands in the way
             raise _cannot_write(runs, error) from error
         raise RunExists(
             f'run "{name}" exists in experiment "{experiment}" ({folder.path}); '
             "choose another name, or go on with it: resume"
         ) from None
-    except OSError as error:
-        raise _cannot_write(runs, error) from error
-    folder.write(fresh_record(experiment, name, spec))
     return folder
 
 
@@ -166,7 +174,8 @@ def find(runs: Path, name: str, experiment: str | None = None) -> RunFolder:
 
 def all_runs(runs: Path, experiment: str | None = None) -> list[RunFolder]:
     """All runs, by experiment and name."""
-    return [RunFolder(p.parent) for p in sorted(runs.glob(f"{experiment or '*'}/*/run.json"))]
+    records = sorted(runs.glob(f"{experiment or '*'}/*/run.json"))
+    return [RunFolder(p.parent) for p in records if not p.parent.name.startswith(".")]
 
 
 def plain_metrics(metrics: Mapping[str, float]) -> dict[str, float | None]:

@@ -4,20 +4,21 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.feather as feather
 
+from nearer.artifact.atomic import write_text
 from nearer.callbacks import EvaluationCallback
 from nearer.data.collection import Collection
 from nearer.data.fingerprint import fingerprint
 from nearer.loop.callback import Callback
 from nearer.loop.context import Context
 from nearer.loop.state import EvaluationPoint
-from nearer.run.ranks import FACTS, ranks_file
+from nearer.run.ranks import FACTS, all_ranks, ranks_file
 from nearer.run.record import RunFolder, plain_metrics
 
 
@@ -34,13 +35,41 @@ class Recorder(Callback):
         self.evaluations = list(evaluations)
 
     def on_fit_begin(self, ctx: Context) -> None:
-        """Begin with empty records; `seconds` of a line counts from here."""
+        """Begin with empty records, or at a resume with those of the points so far.
+
+        `seconds` of a line counts from here.
+        """
         self._began = time.monotonic()
         self._data: dict[str, tuple[pa.Table, dict[str, Any]]] = {}
-        self.folder.metrics.write_text("", encoding="utf-8")
+        write_text(self.folder.metrics, "".join(self._lines_of(ctx.history)))
         self.folder.ranks.mkdir(exist_ok=True)
-        for left in self.folder.ranks.glob("*.arrow"):  # of an attempt that came to nothing
-            left.unlink()
+        there = {(point.epoch, point.step) for point in ctx.history}
+        known = {r.path for r in all_ranks(self.folder.ranks) if (r.epoch, r.step) in there}
+        for left in self.folder.ranks.glob(
+            "*.arrow"
+        ):  # of an attempt that came further, or to nothing
+            if left not in known:
+                left.unlink()
+
+    def _lines_of(self, history: Sequence[EvaluationPoint]) -> list[str]:
+        """The lines of some points: as they stand in the file, else anew and without seconds."""
+        written = []
+        if history and self.folder.metrics.is_file():
+            text = self.folder.metrics.read_text(encoding="utf-8", errors="replace")
+            written = text.splitlines(keepends=True)
+        lines = []
+        for i, point in enumerate(history):
+            line = written[i] if i < len(written) else ""
+            lines.append(line if _says(line, point) else _line(point, None))
+        return lines
+
+    def state_dict(self) -> dict[str, Any]:
+        """Seconds since the fit began."""
+        return {"seconds": time.monotonic() - self._began}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on counting where `state_dict` was taken."""
+        self._began = time.monotonic() - state["seconds"]
 
     def on_metrics(self, ctx: Context) -> None:
         """Append this point's line and write the ranks behind it."""
@@ -49,16 +78,9 @@ class Recorder(Callback):
             return
         for evaluation in self.evaluations:
             self._write_ranks(evaluation, point, ctx.config.model_name)
-        line = json.dumps(
-            {
-                "epoch": point.epoch,
-                "step": point.step,
-                "metrics": plain_metrics(point.metrics),
-                "seconds": round(time.monotonic() - self._began, 3),
-            }
-        )
+        line = _line(point, round(time.monotonic() - self._began, 3))
         with self.folder.metrics.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+            file.write(line)
             file.flush()
             os.fsync(file.fileno())
 
@@ -82,6 +104,20 @@ class Recorder(Callback):
         table = table.replace_schema_metadata({FACTS: said.encode()})
         path = self.folder.ranks / ranks_file(name, point.epoch, point.step)
         feather.write_feather(table, str(path), compression="zstd")
+
+
+def _line(point: EvaluationPoint, seconds: float | None) -> str:
+    values = {"epoch": point.epoch, "step": point.step, "metrics": plain_metrics(point.metrics)}
+    return json.dumps({**values, "seconds": seconds}) + "\n"
+
+
+def _says(line: str, point: EvaluationPoint) -> bool:
+    """Whether a line of the file is the whole line of a point."""
+    try:
+        seconds = json.loads(line)["seconds"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    return line == _line(point, seconds)
 
 
 def _columns(data: Any) -> pa.Table:

@@ -10,6 +10,7 @@ from nearer.encoder.lora import read_lora
 from nearer.encoder.sizes import parse_size
 from nearer.errors import SpecError, UsageError
 from nearer.evaluation.budget import memory_bytes
+from nearer.run.cadence import read_cadence
 from nearer.run.faults import fault_line, misfits
 from nearer.run.pairs import numbers, pairs, values
 
@@ -131,7 +132,13 @@ class RunSpec(BaseModel):
     runs_dir: str | None = Field(
         None, description="Folder of all runs; default: NEARER_RUNS, else ./runs."
     )
+    checkpoint_every: int | str = Field(
+        "5min", description="5min, 30s, 2h, epoch, a number of steps; never: no checkpoints."
+    )
     resume: bool = Field(False, description="With name: go on with that run.")
+    verify: bool = Field(
+        False, description="With resume: replay the last steps and compare, bit for bit."
+    )
 
     @field_validator("train_data", "eval_data", "query_data", "index_data", "qrels")
     @classmethod
@@ -161,6 +168,15 @@ class RunSpec(BaseModel):
                 memory_bytes(value, name)
         except UsageError as error:
             raise ValueError(str(error).removeprefix(f"{name} is ")) from error
+        return value
+
+    @field_validator("checkpoint_every", mode="before")
+    @classmethod
+    def _cadence(cls, value: Any) -> Any:
+        try:
+            read_cadence(value)
+        except UsageError as error:
+            raise ValueError(str(error).removeprefix("checkpoint_every is ")) from error
         return value
 
     @field_validator("lora", mode="before")

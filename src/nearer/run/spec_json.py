@@ -1,13 +1,17 @@
 """What run.json says of the spec and the data: plain values, paths made absolute."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from nearer.callbacks import ProgressBar
 from nearer.encoder.catalog import find_entry
 from nearer.loop.callback import Callback
 from nearer.run.door import Plan
+from nearer.run.recorder import fingerprint_of
 from nearer.run.registry import describe_callback
 from nearer.run.spec import MODELS, PATHS, RunSpec
 
@@ -19,7 +23,8 @@ def spec_to_json(spec: RunSpec) -> dict[str, Any]:
     must be given again.
     """
     given = {name: getattr(spec, name) for name in sorted(spec.model_fields_set)}
-    given.pop("resume", None)
+    for of_this_call in ("resume", "verify"):
+        given.pop(of_this_call, None)
     return {name: _plain(value, name) for name, value in given.items()}
 
 
@@ -51,6 +56,11 @@ def data_facts(plan: Plan) -> dict[str, Any]:
             facts[f"evaluation {evaluation.prefix(plan.model_name)}"] = {
                 "queries": len(data.query),
                 "index": len(data.searched),
+                "query_fingerprint": fingerprint_of(data.query),
+                "index_fingerprint": fingerprint_of(data.searched),
+                "relevant": hashlib.sha256(np.asarray(data.relevance.counts).tobytes()).hexdigest()[
+                    :16
+                ],
             }
     return facts
 

@@ -126,7 +126,10 @@ def test_T31_its_state_is_plain_and_counting_goes_on_from_it():
     values = [0.5, 0.6, 0.55, 0.54]
     note = LambdaCallback(on_epoch_end=lambda ctx: states.append(stopping.state_dict()))
     toy_fit(stopping, Values(values), note, epochs=3)
-    state = json.loads(json.dumps(states[1]))  # after epoch 2
+    kept = states[1].pop("kept")  # after epoch 2
+    assert kept["point"]["epoch"] == 1
+    assert set(kept["weights"]) == {"linear.weight", "linear.bias"}
+    state = json.loads(json.dumps(states[1]))
     assert state == {"best": 0.6, "best_epoch": 1, "mark": 0.6, "wait": 1}
 
     again = EarlyStopping("score", patience=2)

@@ -1,0 +1,62 @@
+"""One evaluation point of a fit: held-out loss, producers, consumers. Decides not when."""
+
+import torch
+
+from nearer.data.batch import BatchSource
+from nearer.encoder.embedding import evaluating
+from nearer.loop.ahead import ahead
+from nearer.loop.context import LoopState
+from nearer.loop.dispatch import Dispatcher
+from nearer.loop.events import Event
+from nearer.loop.keeping import Savepoints
+from nearer.loop.step import batch_loss
+from nearer.loop.trainer import Trainer
+
+
+def evaluate_point(
+    state: LoopState,
+    events: Dispatcher,
+    trainer: Trainer,
+    val: BatchSource | None,
+    saves: Savepoints,
+) -> None:
+    """One evaluation point: the validation pass, the producers, then the consumers."""
+    saves.begin_evaluation()
+    metrics: dict[str, float] = {}
+    state.world.share_buffers(state.encoder.module)
+    with evaluating(state.encoder.module):
+        if trainer.rows:
+            metrics["train_loss"] = trainer.mean_loss()
+        if val is not None:
+            metrics["val_loss"] = _validate(state, events, trainer, val)
+        state.shared.clear()
+        state.settle_stop()
+        metrics |= events.gather(metrics)
+        state.shared.clear()
+    state.add_point(metrics)
+    events.emit(Event.METRICS)
+    state.settle_stop()
+    saves.end_evaluation()
+
+
+def _validate(state: LoopState, events: Dispatcher, trainer: Trainer, val: BatchSource) -> float:
+    """Mean loss over the held-out rows; the progress of the epoch is left as it was."""
+    before = state.batch, state.batch_loss, state.batch_rows
+    state.batch, total, rows = 0, 0.0, 0
+    events.emit(Event.VAL_BEGIN)
+    with torch.inference_mode():
+        for batch in ahead(val.epoch(1), state.encoder, state.world):
+            # Left early, it is closed at once, as nothing else holds it.
+            value = batch_loss(
+                state.encoder, trainer.loss, batch, state.config.micro_batch, state.world
+            )
+            state.batch_loss, state.batch_rows = value.item(), len(batch)
+            state.batch += 1
+            total += state.batch_loss * len(batch)
+            rows += len(batch)
+            events.emit(Event.VAL_BATCH_END)
+            state.obey_signal()
+    state.val_loss = total / rows
+    events.emit(Event.VAL_END)
+    state.batch, state.batch_loss, state.batch_rows = before
+    return state.val_loss
