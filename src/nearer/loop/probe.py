@@ -11,7 +11,7 @@ from nearer.encoder.embedding import autocast
 from nearer.encoder.grouping import padded
 from nearer.encoder.protocol import Encoder, device_of
 from nearer.encoder.quick import QuickParts
-from nearer.loop.passes import random_state, set_random_state
+from nearer.loop.randomness import random_state, set_random_state
 from nearer.loop.step import Part, Work, embed_group, train_mode
 
 GROUPS = 3

@@ -27,8 +27,10 @@ def take_folder(plan: Plan, earlier: RunFolder | None, world: World) -> RunFolde
         if earlier is None:
             return _create(plan.spec, described)
         fresh = fresh_record(plan.spec.experiment, earlier.path.name, described)
-        created = earlier.read().get("created", fresh["created"])
-        earlier.write({**fresh, "created": created, "resumed": fresh["created"]})
+        before = earlier.read()
+        created = before.get("created", fresh["created"])
+        kept = {name: before[name] for name in ("forecast",) if name in before}
+        earlier.write({**fresh, **kept, "created": created, "resumed": fresh["created"]})
         return earlier
 
     folder = on_all(world, make)

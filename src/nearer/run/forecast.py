@@ -96,6 +96,10 @@ def with_forecast(
     world: World,
 ) -> FitConfig:
     """Say and record what the training will take; how much is held at a time is settled by it."""
+    before = folder.read().get("forecast") if world.is_main else None
+    recorded = world.broadcast(before["graph_tokens"] if before else None)
+    if recorded is not None:  # the run goes on: it holds as many as it did
+        config = replace(config, graph_tokens=recorded)
     # The whole encoder, not the one that keeps what is frozen: what that keeps should be asked for
     # by the training itself.
     found = forecast(encoder, train, config, world)
