@@ -40,7 +40,7 @@ def model_card(manifest: Manifest) -> str:
             f"# {_plain(manifest.name)}, fine-tuned",
             "",
             f"{_plain(manifest.base_model)}, fine-tuned with nearer; embeddings of "
-            f"{manifest.dimension} dimensions, computed in {manifest.precision}.",
+            f"{manifest.dimension} dimensions, computed in {_plain(manifest.precision)}.",
             "",
             "## Use",
             "",
@@ -48,7 +48,7 @@ def model_card(manifest: Manifest) -> str:
             "",
             "## What it scored",
             "",
-            f"Definitions: {manifest.definitions}.",
+            f"Definitions: {_plain(manifest.definitions)}.",
             "",
             *scored,
             "",
@@ -58,4 +58,6 @@ def model_card(manifest: Manifest) -> str:
 
 def _plain(text: str) -> str:
     """A text that cannot become markup: names come from users and from other people's folders."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#|!&" else c for c in text.replace("\n", " "))
+    line = " ".join(text.split())  # every break of a line, those of Unicode too
+    shown = "".join(c for c in line if c.isprintable())
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#|!&~" else c for c in shown)

@@ -33,7 +33,9 @@ class CSVLogger(Callback):
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("w", newline="", encoding="utf-8")
         self._writer = csv.writer(self._file, delimiter=self.separator)
-        self._write(["epoch", "step", *self._columns])
+        # A name such as "=cmd()" would be a formula to a spreadsheet.
+        names = [f"'{key}" if key[:1] in "=+-@\t\r" else key for key in self._columns]
+        self._write(["epoch", "step", *names])
 
     def on_metrics(self, ctx: Context) -> None:
         """Write this point's line."""

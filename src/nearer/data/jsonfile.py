@@ -32,7 +32,7 @@ def parse_json(buffer: pa.Buffer, source: str) -> pa.Table:
         table = _fast(buffer)
         if not _lossy(table):
             return table
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:  # the latter for names of columns
         fault = encoding_fault(buffer, source)
         if fault is not None:
             raise fault from error
@@ -98,7 +98,7 @@ def _slow(buffer: pa.Buffer, source: str) -> pa.Table:
     for number, line in _lines(buffer):
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             what = str(error).split(":")[0].lower()
             column = getattr(error, "colno", 1)
             faults.append(f"line {number}, character {column}: no valid JSON ({what})")
@@ -123,9 +123,9 @@ def _array_of_objects(buffer: pa.Buffer, source: str) -> pa.Table:
     except UnicodeDecodeError as error:
         fault = encoding_fault(buffer, source)
         raise fault or DataError(f"{source}: {error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{source}: no valid JSON ({error}).") from error
-    if not all(isinstance(record, dict) for record in records):
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise DataError(
             f'{source}: the array must hold objects only: [{{"query": "…", "document": "…"}}, …].'
         )

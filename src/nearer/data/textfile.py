@@ -8,6 +8,12 @@ import pyarrow as pa
 
 from nearer.errors import DataError
 
+FREE = 1 << 28
+"""Bytes that a compressed file may always unpack to."""
+
+BOMB = 200
+"""Times its size that a larger one may unpack to; text is packed to a tenth, seldom a hundredth."""
+
 _MARKS = (
     (b"\xff\xfe\x00\x00", "utf-32"),
     (b"\x00\x00\xfe\xff", "utf-32"),
@@ -86,9 +92,19 @@ def _map(path: Path) -> pa.Buffer:
 
 
 def _unzip(path: Path, source: str) -> pa.Buffer:
+    most = max(FREE, BOMB * path.stat().st_size)
+    parts, size = [], 0
     try:
         with gzip.open(path) as file:
-            return pa.py_buffer(file.read())
+            while part := file.read(1 << 22):
+                parts.append(part)
+                size += len(part)
+                if size > most:
+                    raise DataError(
+                        f"{source}: unpacks to more than {BOMB} times its size, which no text "
+                        "does. Unpack it yourself and give the file, if it is what you want."
+                    )
+        return pa.py_buffer(b"".join(parts))
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"{source}: cannot be decompressed ({error}). Make it again with gzip, "

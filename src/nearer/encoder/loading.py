@@ -1,6 +1,8 @@
 """From a name, a folder or an object to an Encoder, ready to train; runs no model folder's code."""
 
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from nearer.encoder.protocol import Encoder, Precision
 from nearer.encoder.quiet import quiet
 from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.encoder.towers import TwoTowers
+from nearer.encoder.trust import check_classes, check_folder
 from nearer.errors import ModelError, SpecError
 
 
@@ -97,6 +100,10 @@ def load_sentence_transformer(folder_or_id: str) -> SentenceTransformer:
     """
     with quiet():
         local = cache_alone(folder_or_id)
+        if Path(folder_or_id).is_dir():
+            check_folder(Path(folder_or_id), folder_or_id)
+        else:
+            check_classes(partial(_of_hub, folder_or_id, local), folder_or_id)
         try:
             return SentenceTransformer(
                 folder_or_id,
@@ -107,6 +114,16 @@ def load_sentence_transformer(folder_or_id: str) -> SentenceTransformer:
             )
         except Exception as error:
             raise ModelError(f'cannot load the model "{folder_or_id}": {_first(error)}') from error
+
+
+def _of_hub(model: str, local: bool, name: str) -> Path | None:
+    from sentence_transformers.util import load_file_path
+
+    try:
+        found = load_file_path(model, name, local_files_only=local)
+    except Exception:  # it cannot be had; loading the model says why
+        return None
+    return None if found is None else Path(found)
 
 
 def _load(model: str, options: EncoderOptions, name: str | None) -> SentenceTransformerEncoder:

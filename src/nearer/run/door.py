@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sentence_transformers import SentenceTransformer
 from torch import nn
 
-from nearer.artifact.manifest import FILENAME, read_manifest
+from nearer.artifact.manifest import is_artifact, read_manifest
 from nearer.callbacks import EvaluationCallback
 from nearer.data.columns import Examples, Kind, read_examples
 from nearer.data.splitting import split
@@ -123,7 +123,7 @@ def name_of(spec: RunSpec) -> str:
 
 def _name(model: Any) -> str:
     if isinstance(model, str | Path):
-        if (Path(model) / FILENAME).is_file():
+        if is_artifact(model):
             return read_manifest(Path(model)).name
         locate(str(model))
         return short_name(str(model))

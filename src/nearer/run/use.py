@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nearer.artifact.manifest import FILENAME
+from nearer.artifact.manifest import is_artifact
 from nearer.artifact.store import load_artifact
 from nearer.data.evaluation_sets import read_collection
 from nearer.encoder.loading import load_encoder
@@ -19,7 +19,7 @@ from nearer.run.device import check_device, make_accelerator
 def open_encoder(model: Any, device: str = "auto") -> Encoder:
     """Load a model from an artifact, a name, a folder or an object; an encoder stays as it is."""
     check_device(device)
-    if isinstance(model, str | Path) and (Path(model) / FILENAME).is_file():
+    if is_artifact(model):
         encoder = load_artifact(Path(model))
     elif hasattr(model, "prepare") and hasattr(model, "embed"):
         encoder = model
