@@ -20,6 +20,9 @@ Parse = Callable[[bytes, Path], object]
 MOST = 4096
 """Bytes of an input at most."""
 
+POOL = 100
+"""Inputs at most of which mutants are made."""
+
 
 @dataclass(frozen=True)
 class Harness:
@@ -48,27 +51,22 @@ class Harness:
 
     def run(self, runs: int, seed: int) -> tuple[int, int]:
         """Parse so many inputs; how many were taken and how many refused."""
-        draw = random.Random(seed)
-        taken = 0
+        draw, pool, taken = random.Random(seed), list(self.seeds), 0
         with tempfile.TemporaryDirectory() as folder, _quiet():
-            for data in inputs(self, draw, runs):
+            for number in range(runs):
+                data = pool[number] if number < len(self.seeds) else self._mutant(draw, pool)
                 try:
-                    taken += self.one(data, Path(folder))
+                    fine = self.one(data, Path(folder))
                 except Exception as error:
                     error.add_note(f"harness {self.name}, seed {seed}, input {data!r}")
                     raise
+                taken += fine
+                if fine and len(pool) < POOL:  # what was taken leads to more that is taken
+                    pool.append(data)
         return taken, runs - taken
 
-
-def inputs(harness: Harness, draw: random.Random, runs: int) -> Iterator[bytes]:
-    """The seeds as they are, then mutants of them, and mutants of mutants."""
-    pool = [*harness.seeds]
-    yield from pool[:runs]
-    for _ in range(runs - len(pool)):
-        mutant = mutated(draw.choice(pool), draw, pool, harness.words)
-        if draw.random() < 0.02 and len(pool) < 200:
-            pool.append(mutant)
-        yield mutant
+    def _mutant(self, draw: random.Random, pool: Sequence[bytes]) -> bytes:
+        return mutated(draw.choice(pool), draw, pool, self.words)
 
 
 SPECIAL = (b"", b"\0", b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"\r", b"\n", b"\r\n", b'"', b"'")
@@ -79,9 +77,9 @@ SPECIAL += (b"\\ud800", b"true", b"9223372036854775808", b"{}", b"[]", b"../", b
 def mutated(
     data: bytes, draw: random.Random, pool: Sequence[bytes], words: Sequence[bytes]
 ) -> bytes:
-    """Change an input in one to four places."""
+    """Change an input in one or more places."""
     out = bytearray(data)
-    for _ in range(draw.randint(1, 4)):
+    for _ in range(draw.choice((1, 1, 1, 2, 4))):
         at = draw.randint(0, len(out))
         length = min(len(out) - at, draw.choice((1, 1, 2, 4, 16, 64)))
         kind = draw.randrange(7)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 from PIL import Image
+from safetensors.numpy import save
 
 from nearer.artifact.manifest import FILENAME, Manifest, read_manifest, verify
 from nearer.data.cells import image_cells
@@ -82,8 +83,10 @@ def record(data: bytes, folder: Path) -> None:
 
 
 def model_folder(data: bytes, folder: Path) -> None:
-    (folder / "modules.json").write_bytes(data)
-    (folder / "model.safetensors").write_bytes(data)
+    """modules.json and the weights, four bars between them."""
+    said, _, weights = data.partition(b"||||")
+    (folder / "modules.json").write_bytes(said)
+    (folder / "model.safetensors").write_bytes(weights)
     check_folder(folder, str(folder))
 
 
@@ -102,7 +105,7 @@ def picture(data: bytes, folder: Path) -> None:
 
 
 CSV = (
-    b"query,document\nred hat,a hat\nblue coat,\"a coat, blue\"\n",
+    b'query,document\nred hat,a hat\nblue coat,"a coat, blue"\n',
     b"text1,text2,score\na,b,0.5\nc,d,1\n",
     b'id,text,label\n1,"a ""hat""\nof felt",x\n2,b,y\n',
     b"\xef\xbb\xbfid;text\r\n1;a\r\n2;b\r\n",
@@ -153,7 +156,7 @@ RECORD = {
     "name": "a",
     "experiment": "b",
     "status": "finished",
-    "stop_reason": {"kind": "last_epoch", "detail": "d"},
+    "stop_reason": {"kind": "completed", "detail": "d"},
     "created": "2026-01-01T00:00:00+00:00",
     "spec": {"model": "minilm", "seed": 1},
     "process": {"host": "h", "pid": 1, "started": "1"},
@@ -208,7 +211,12 @@ HARNESSES = {
             ),
             (b"null", b"[]", b"{}", b'"running"', b'"created"'),
         ),
-        Harness("model_folder", model_folder, (MODULES,), (b"..", b"/", b"os.system", b"null")),
+        Harness(
+            "model_folder",
+            model_folder,
+            (MODULES + b"||||" + save({"a": np.eye(2)}),),
+            (b"..", b"/", b"os.system", b"null", b"||||", b"sentence_transformers."),
+        ),
         Harness(
             "npy",
             vectors,

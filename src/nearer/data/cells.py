@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from nearer.data.rows import BadRows, Mask, Rows
 from nearer.errors import DataError
 
-
 LONGEST = 10_000_000
 """Bytes of a cell at most; a longer one is a quote that never closed, or a whole corpus."""
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
+from nearer.data.jsonguard import DEEPEST, depth, harms_arrow
 from nearer.data.rows import FIRST, table_of
 from nearer.data.textfile import encoding_fault
 from nearer.errors import DataError
@@ -28,6 +29,8 @@ def parse_json(buffer: pa.Buffer, source: str) -> pa.Table:
     """
     if _begins_with(buffer, b"["):
         return _array_of_objects(buffer, source)
+    if harms_arrow(buffer):
+        return _slow(buffer, source)
     try:
         table = _fast(buffer)
         if not _lossy(table):
@@ -96,6 +99,9 @@ def _slow(buffer: pa.Buffer, source: str) -> pa.Table:
     records: list[dict[str, Any]] = []
     faults: list[str] = []
     for number, line in _lines(buffer):
+        if line.count("[") + line.count("{") > DEEPEST and depth(line.encode()) > DEEPEST:
+            faults.append(f"line {number}: brackets nest more than {DEEPEST} deep")
+            continue
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:

@@ -14,6 +14,9 @@ from nearer.data.qrels_lines import Entry, qrels_file
 from nearer.data.rows import FIRST, refuse
 from nearer.errors import DataError
 
+LARGEST = 999_999_999
+"""A grade at most."""
+
 QrelsSource = Any
 """str, Path, a table that `read_rows` reads, {qid: {docid: grade}} or (qid, docid[, grade])s."""
 
@@ -197,7 +200,8 @@ def _tuples(source: Sequence[Any]) -> list[Entry]:
     faults = []
     for number, entry in enumerate(source):
         parts = (*entry, 1) if len(entry) == 2 else tuple(entry)
-        if len(parts) != 3 or not isinstance(parts[2], (int, np.integer)):
+        whole = len(parts) == 3 and isinstance(parts[2], (int, np.integer))
+        if not whole or abs(parts[2]) > LARGEST:
             faults.append(
                 f"qrels, entry {number}: {entry!r} is not (query id, document id) or (query id, "
                 "document id, grade) with a whole number as grade."

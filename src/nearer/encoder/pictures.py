@@ -34,4 +34,6 @@ def open_picture(path: Path) -> Image.Image:
         raise DataError(f"{path}: no such file.") from error
     except Exception as error:  # Pillow raises what its many decoders raise
         said = str(error).split("\n")[0].replace(str(path), path.name)
-        raise DataError(f"{path}: cannot be decoded as a picture ({said}). Save it anew.") from error
+        raise DataError(
+            f"{path}: cannot be decoded as a picture ({said}). Save it anew."
+        ) from error

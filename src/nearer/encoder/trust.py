@@ -14,7 +14,15 @@ from torch import nn
 
 from nearer.errors import ModelError
 
-PICKLED = ("pytorch_model*.bin", "adapter_model*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt")
+PICKLED = (
+    "pytorch_model*.bin",
+    "adapter_model*.bin",
+    "*.pt",
+    "*.pth",
+    "*.pkl",
+    "*.pickle",
+    "*.ckpt",
+)
 """Files of weights that are read by unpickling, which can run code."""
 
 NAMESPACE = "sentence_transformers."

@@ -48,6 +48,7 @@ from nearer.run.record import (
     process,
 )
 from nearer.run.recorder import Recorder
+from nearer.run.secrets import masked
 from nearer.run.signals import SignalWatch
 from nearer.run.spec import RunSpec, parse, runs_folder
 from nearer.run.spec_json import data_facts, lost
@@ -98,7 +99,7 @@ def execute(options: dict[str, Any]) -> Run:
                 raise
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             notes = getattr(error, "__notes__", [])
-            said = "; ".join([f"{type(error).__name__}: {error}", *notes])
+            said = masked("; ".join([f"{type(error).__name__}: {error}", *notes]))
             folder.update(status=status, error=said, finished=now())
             LOGGER.error("Run %s %s: %s", folder.path.name, status, said)
             raise

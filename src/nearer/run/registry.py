@@ -55,7 +55,7 @@ def build_callback(described: Callback | Mapping[str, Any]) -> Callback:
         raise SpecError([f"{cls.__name__}: {error}"]) from error
     try:
         return cls(**options)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         given = ", ".join(f"{name}={value!r}" for name, value in options.items())
         raise SpecError([f"{cls.__name__} cannot be built with {given}: {error}"]) from error
 
@@ -88,10 +88,16 @@ def _class(name: str) -> type[Callback]:
     module, _, attribute = name.partition(":")
     try:
         cls = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UnknownName(f'callback "{name}" cannot be imported: {error}') from error
+    except Exception as error:  # whatever the user's module does when it is imported
+        said = str(error) or type(error).__name__
+        raise UnknownName(
+            f'callback "{name}" cannot be imported: {said}. Write package.module:Class, of a '
+            "module that Python finds."
+        ) from error
     if not (inspect.isclass(cls) and issubclass(cls, Callback)):
-        raise UnknownName(f'"{name}" is not a Callback')
+        raise UnknownName(
+            f'"{name}" is not a Callback; name a class that derives from nearer.Callback'
+        )
     return cls
 
 
