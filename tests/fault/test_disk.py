@@ -11,7 +11,7 @@ from support.tiny import Letters
 
 import nearer
 from nearer.artifact import atomic
-from nearer.artifact.manifest import FILENAME, Manifest, read_manifest
+from nearer.artifact.manifest import FILENAME, WAY_OUT, Manifest, read_manifest
 from nearer.artifact.store import load_artifact, save_artifact
 from nearer.encoder.module import ModuleEncoder
 from nearer.errors import ArtifactError
@@ -157,7 +157,7 @@ def test_a_flipped_byte_is_found_and_the_file_is_named(name: str, artifact: Path
     path.write_bytes(data)
     with pytest.raises(ArtifactError) as caught:
         load(artifact)
-    assert str(caught.value) == f"{path} is damaged: its hash is not the one in {FILENAME}"
+    assert str(caught.value) == f"{path} is damaged: its hash is not the one in {FILENAME}; {WAY_OUT}"
 
 
 def test_a_missing_file_is_named(artifact: Path) -> None:

@@ -45,7 +45,8 @@ class Harness:
         try:
             self.parse(data, folder)
         except NearerError as error:
-            assert str(error).strip(), "an error without a text"
+            if not str(error).strip():
+                raise ValueError("an error without a text") from error
             return False
         return True
 

@@ -1,4 +1,4 @@
-"""What Arrow's JSON reader must not be given: it ends the process where it should raise an error."""
+"""What Arrow's JSON reader must not be given: it ends the process where others raise errors."""
 
 import re
 from collections.abc import Iterator

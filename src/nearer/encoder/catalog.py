@@ -151,8 +151,8 @@ def _expanded(model: str) -> Path:
         path.is_dir()
         return path
     raise UnknownName(
-        f'no model "{model[:80]}{"…" * (len(model) > 80)}": it cannot be the name of a folder or of '
-        "a model. Give a catalog name (nearer models), a hub id such as owner/name, or a folder."
+        f'no model "{model[:80]}…": it cannot be the name of a folder or of a model. Give a '
+        "catalog name (nearer models), a hub id such as owner/name, or a folder."
     )
 
 

@@ -1,4 +1,4 @@
-"""Looks at a model's files before anything loads them: no foreign code, no pickles, nothing outside.
+"""A look at a model's files before they are loaded: no code, no pickles, nothing outside of it.
 
 Reads JSON and the heads of weight files only; what the files mean is sentence-transformers' affair.
 """

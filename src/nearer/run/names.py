@@ -27,9 +27,9 @@ def cannot_name(text: str) -> str | None:
         >>> cannot_name("a/b")
         '"a/b" cannot name a folder; use letters, digits, "-" and "_"'
     """
-    shown = repr(text)[1:-1] if len(text) <= LONGEST else f"{repr(text[:20])[1:-1]}…"
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     if len(text) > LONGEST:
-        return f'"{shown}" has {len(text)} characters; a name has at most {LONGEST}'
+        return f'"{shown[:20]}…" has {len(text)} characters; a name has at most {LONGEST}'
     outside = not text.strip() or text.startswith(".") or text != text.strip()
     if outside or any(c in '/\\:*?"<>|' or not c.isprintable() for c in text):
         return f'"{shown}" cannot name a folder; use letters, digits, "-" and "_"'

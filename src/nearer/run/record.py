@@ -71,10 +71,10 @@ class RunFolder:
             raise RunNotFound(f"no run in {self.path}") from None
         except (OSError, ValueError, RecursionError) as error:
             raise NearerError(f"{self.record} cannot be read: {error}; {WAY_OUT}") from error
-        values = check_record(values, self.record)
-        if values["status"] in ("created", "running") and not _alive(values.get("process", {})):
-            values["status"] = "dead"
-        return values
+        record = check_record(values, self.record)
+        if record["status"] in ("created", "running") and not _alive(record["process"]):
+            record["status"] = "dead"
+        return record
 
     def write(self, values: dict[str, Any]) -> None:
         """Replace run.json, whole."""

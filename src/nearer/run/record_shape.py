@@ -28,7 +28,8 @@ def check_record(values: Any, path: Path) -> dict[str, Any]:
     for name, fits in _SHAPES.items():
         if not fits(values.get(name)):
             raise NearerError(f'{path} has no proper value for "{name}"; {WAY_OUT}')
-    return {"stop_reason": None, **values}
+    checked: dict[str, Any] = {"stop_reason": None, **values}
+    return checked
 
 
 def read_points(text: str, path: Path) -> list[dict[str, Any]]:
