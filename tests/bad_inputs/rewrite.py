@@ -1,6 +1,6 @@
 """Writes the texts of cases.toml anew, as they are now; what changes is for review.
 
-    PYTHONPATH=src python tests/bad_inputs/rewrite.py
+PYTHONPATH=src python tests/bad_inputs/rewrite.py
 """
 
 import json

@@ -157,7 +157,9 @@ def test_a_flipped_byte_is_found_and_the_file_is_named(name: str, artifact: Path
     path.write_bytes(data)
     with pytest.raises(ArtifactError) as caught:
         load(artifact)
-    assert str(caught.value) == f"{path} is damaged: its hash is not the one in {FILENAME}; {WAY_OUT}"
+    assert (
+        str(caught.value) == f"{path} is damaged: its hash is not the one in {FILENAME}; {WAY_OUT}"
+    )
 
 
 def test_a_missing_file_is_named(artifact: Path) -> None:

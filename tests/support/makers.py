@@ -164,7 +164,9 @@ def sides_of_other_dimensions(folder: Path, model: Path) -> None:
 
 
 def ragged_vectors(folder: Path, model: Path) -> None:
-    feather.write_feather(pa.table({"embedding": [[1.0, 2.0], [1.0], [0.5, 1]]}), folder / "v.arrow")
+    feather.write_feather(
+        pa.table({"embedding": [[1.0, 2.0], [1.0], [0.5, 1]]}), folder / "v.arrow"
+    )
 
 
 def null_vectors(folder: Path, model: Path) -> None:

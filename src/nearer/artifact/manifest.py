@@ -66,7 +66,10 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ArtifactError(f"{folder} is not an artifact: it has no {FILENAME}") from None
+        what = f"it has no {FILENAME}" if folder.is_dir() else "there is no such folder"
+        raise ArtifactError(
+            f"{folder} is not an artifact: {what}; give the folder artifact/ of a run"
+        ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}; {WAY_OUT}") from error
     if not isinstance(values, dict) or not isinstance(values.get("format"), int):
@@ -84,7 +87,7 @@ def read_manifest(folder: Path) -> Manifest:
     if manifest.kind not in get_args(Kind) or manifest.precision not in get_args(Precision):
         raise ArtifactError(
             f'{path} has the kind "{manifest.kind}" and the precision "{manifest.precision}"; one '
-            "of them is unknown"
+            "of them is unknown; upgrade nearer, or get the artifact again"
         )
     if not _is_texts(manifest.files):
         raise ArtifactError(
@@ -114,7 +117,9 @@ def verify(folder: Path, manifest: Manifest) -> None:
     for name, expected in manifest.files.items():
         inside = PurePosixPath(name.replace("\\", "/"))
         if inside.is_absolute() or ".." in inside.parts or ":" in name or "\0" in name:
-            raise ArtifactError(f'{folder / FILENAME} names "{name}", outside of the artifact')
+            raise ArtifactError(
+                f'{folder / FILENAME} names "{name}", outside of the artifact; {WAY_OUT}'
+            )
         path = folder / inside
         try:
             there = path.is_file()

@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+from nearer.errors import SpecError
 from nearer.loop.callback import Callback
 from nearer.loop.context import Context
 
@@ -17,12 +18,19 @@ class CSVLogger(Callback):
         filename: The file; folders are made, an existing file is replaced when the fit begins.
         separator: Between the columns; default a comma.
 
+    Raises:
+        SpecError: The separator is not one character.
+
     Example:
         >>> CSVLogger("metrics.csv").filename
         'metrics.csv'
     """
 
     def __init__(self, filename: str | Path, separator: str = ",") -> None:
+        if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
+            raise SpecError(
+                [f"CSVLogger.separator: {separator!r}; must be one character, such as a comma"]
+            )
         self.filename = str(filename)
         self.separator = separator
 

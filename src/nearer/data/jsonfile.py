@@ -143,5 +143,5 @@ def _table(records: list[dict[str, Any]], source: str) -> pa.Table:
         return table_of(records)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise DataError(
-            f"{source}: values of one column have different types ({error})."
+            f"{source}: {error} (rows counted from 0). Every value of a column must be of one kind."
         ) from error

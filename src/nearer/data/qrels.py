@@ -163,7 +163,9 @@ def _merged(qrels: Qrels, unit: str) -> Qrels:
             for i in other[:FIRST].tolist()
         )
         more = f"\n  … and {len(other) - FIRST} more" if len(other) > FIRST else ""
-        raise DataError(f"{qrels.source}: pairs with two different grades:{shown}{more}")
+        raise DataError(
+            f"{qrels.source}: pairs with two different grades:{shown}{more}\n  Keep one."
+        )
     keep = np.sort(first)
     rows = pa.array(keep)
     return Qrels(

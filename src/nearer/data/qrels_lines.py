@@ -60,7 +60,9 @@ def _lines(text: str, source: str) -> list[Entry]:
         if len(fields) not in (3, 4) or not all(fields):
             faults.append(f"line {number}: {len(fields)} fields: {line.strip()[:60]}")
         elif not _GRADE.fullmatch(fields[-1]):
-            faults.append(f'line {number}: the grade "{fields[-1][:40]}" is no whole number')
+            few = " of nine digits at most" if fields[-1].lstrip("+-").isdigit() else ""
+            shown = fields[-1][:40]
+            faults.append(f'line {number}: the grade "{shown}" is no whole number{few}')
         else:
             entries.append((number, fields[0], fields[-2], int(float(fields[-1]))))
     if faults:

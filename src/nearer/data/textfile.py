@@ -60,8 +60,8 @@ def read_text(path: Path, encoding: str | None, source: str) -> pa.Buffer:
             raise DataError(f"{source}: this is not a text file but {what}.")
     if b"\0" in start:
         raise DataError(
-            f"{source}: this is not a text file (it holds zero bytes). "
-            'If it is UTF-16 without a byte order mark, give encoding="utf-16-le".'
+            f"{source}: this is not a text file (it holds zero bytes). If it is UTF-16 without a "
+            "byte order mark, convert it: iconv -f utf-16le -t utf-8 OLD > NEW."
         )
     buffer = buffer.slice(3) if start.startswith(b"\xef\xbb\xbf") else buffer
     if buffer.size == 0:
@@ -77,9 +77,8 @@ def encoding_fault(buffer: pa.Buffer, source: str) -> DataError | None:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         return DataError(
-            f"{source}, line {line}: not UTF-8 (byte 0x{data[error.start]:02x}). Convert the file "
-            f"(iconv -f cp1252 -t utf-8 if it was saved on Windows), or name its encoding, "
-            f'encoding="cp1252".'
+            f"{source}, line {line}: not UTF-8 (byte 0x{data[error.start]:02x}). Convert the file: "
+            "iconv -f cp1252 -t utf-8 OLD > NEW, if it was saved on Windows."
         )
     return None
 

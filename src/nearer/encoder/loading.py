@@ -19,8 +19,8 @@ from nearer.encoder.protocol import Encoder, Precision
 from nearer.encoder.quiet import quiet
 from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.encoder.towers import TwoTowers
-from nearer.encoder.trust import check_classes, check_folder
-from nearer.errors import ModelError, SpecError
+from nearer.encoder.trust import check_classes, check_folder, not_loaded
+from nearer.errors import SpecError
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def load_sentence_transformer(folder_or_id: str) -> SentenceTransformer:
                 model_kwargs={"use_safetensors": True},
             )
         except Exception as error:
-            raise ModelError(f'cannot load the model "{folder_or_id}": {_first(error)}') from error
+            raise not_loaded(folder_or_id, error) from error
 
 
 def _of_hub(model: str, local: bool, name: str) -> Path | None:
@@ -185,7 +185,3 @@ def _for_tower(options: EncoderOptions, side: str) -> EncoderOptions:
     if options.freeze in ("query", "index"):
         return replace(options, freeze="backbone" if options.freeze == side else None)
     return options
-
-
-def _first(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"

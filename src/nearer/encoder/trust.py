@@ -94,6 +94,22 @@ def check_classes(locate: Locate, model: str) -> list[str]:
 
 
 RESTORE = "get the model again, or give the folder that save_pretrained wrote"
+NO_CODE = (
+    "code that comes with a model is never run; take a model without, or load it yourself and "
+    "give the object"
+)
+
+
+def not_loaded(model: str, error: Exception) -> ModelError:
+    """What to say where the libraries below could not load a model."""
+    said = str(error)
+    if "custom code" in said or "trust_remote_code" in said:
+        return _refused(model, "it needs code of its own", NO_CODE)
+    if "ignore_mismatched_sizes" in said:
+        return _refused(model, "its weights have other shapes than its config.json says", RESTORE)
+    plain = isinstance(error, ValueError | OSError | RuntimeError)
+    why = _line(error) if plain else f"{type(error).__name__}: {_line(error)}"
+    return _refused(model, why, RESTORE)
 
 
 def _check_class(name: str, model: str, file: str) -> None:
@@ -111,8 +127,7 @@ def _check_class(name: str, model: str, file: str) -> None:
     raise _refused(
         model,
         f'{file} names "{name}", which is no module of sentence-transformers',
-        "code that comes with a model is never run; take a model without, or load it yourself and "
-        "give the object",
+        NO_CODE,
     )
 
 

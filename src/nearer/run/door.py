@@ -100,7 +100,12 @@ def _check_optimizer(spec: RunSpec) -> None:
         optimizer = build_optimizer(nn.Linear(1, 1), nn.Identity(), config)
         build_scheduler(optimizer, config, steps=10)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise SpecError([f"{spec.optimizer}, {spec.scheduler}: {error}"]) from error
+        raise SpecError(
+            [
+                f"optimizer {spec.optimizer}, scheduler {spec.scheduler}: {error}; look at their "
+                "options, optimizer_options and scheduler_options"
+            ]
+        ) from error
 
 
 def kind_of(examples: Examples) -> str:

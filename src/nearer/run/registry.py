@@ -32,15 +32,22 @@ def build_callback(described: Callback | Mapping[str, Any]) -> Callback:
     if isinstance(described, Callback):
         return described
     if not isinstance(described, Mapping) or not isinstance(described.get("name"), str):
-        raise SpecError([f"callbacks: {described!r} is neither a Callback nor a name with options"])
+        raise SpecError(
+            [
+                f"callbacks: {described!r} is neither a Callback nor a name with options, "
+                '{"name": "EarlyStopping", "patience": 2}'
+            ]
+        )
     options = {key: value for key, value in described.items() if key != "name"}
     # "name" is both the callback's and an option of EvaluationCallback; the latter is written
     # "evaluation_name" in a spec.
     if "evaluation_name" in options:
         options["name"] = options.pop("evaluation_name")
     cls = _class(described["name"])
-    takes = [n for n in inspect.signature(cls).parameters if n != "self"]
-    wrong = [name for name in options if name not in takes]
+    parameters = inspect.signature(cls).parameters.values()
+    takes = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)  # and says itself what is wrong
+    wrong = [name for name in options if name not in takes and not takes_any]
     if wrong:
         raise SpecError(
             [

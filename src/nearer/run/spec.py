@@ -23,7 +23,9 @@ MODELS = ("model", "query_model", "index_model")
 class RunSpec(BaseModel):
     """The options of `nearer.fit`, `nearer fit` and spec.toml: one name in all three places."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, allow_inf_nan=False
+    )
 
     model: Any = Field(
         None, description="Catalog name, hub id, local folder, SentenceTransformer or nn.Module."
