@@ -86,7 +86,8 @@ class EvaluationCallback(Callback):
         self.qrels = qrels
         self.name = name
         self.limit = limit
-        self.cutoffs = tuple(cutoffs) if isinstance(cutoffs, Sequence) else (cutoffs,)
+        listed = isinstance(cutoffs, Sequence) and not isinstance(cutoffs, str)
+        self.cutoffs = tuple(cutoffs) if listed else cutoffs
         self.distance = distance
         self.definitions = definitions
         self.truncate_dim = truncate_dim
@@ -111,7 +112,9 @@ class EvaluationCallback(Callback):
         for name, low in {**least, "truncate_dim": 1, "limit": 1}.items():
             value = getattr(self, name)
             faults += [] if value is None else number_faults(f"{me}.{name}", value, low)
-        for cutoff in self.cutoffs:
+        if not isinstance(self.cutoffs, tuple):
+            faults.append(f"{me}.cutoffs: {self.cutoffs!r}; must be a list, such as [1, 10]")
+        for cutoff in self.cutoffs if isinstance(self.cutoffs, tuple) else ():
             faults += number_faults(f"{me}.cutoffs", cutoff, 1)
         choices = {"distance": get_args(Distance), "on_bad_row": ("error", "skip")}
         for name, known in {**choices, "definitions": get_args(Definitions)}.items():

@@ -57,7 +57,8 @@ def evaluate_embeddings(
         return evaluate_vectors(query, index, read.data, measure, track), read
     except DataError as error:
         names = " and ".join(vectors.source for vectors in (query, index) if vectors is not None)
-        raise DataError(f"{names}: {error}") from error
+        said = str(error)
+        raise DataError(said if names in said else f"{names}: {said}") from error
 
 
 def _sides(embeddings: Any, has_index: bool) -> list[tuple[Any, str]]:
