@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from nearer.data.cells import codes_of
 from nearer.data.collection import Collection
 from nearer.data.qrels_lines import Entry, qrels_file
-from nearer.data.rows import FIRST, refuse
+from nearer.data.rows import FIRST, encodable, refuse
 from nearer.errors import DataError
 
 LARGEST = 999_999_999
@@ -89,6 +89,9 @@ def read_qrels(source: QrelsSource) -> Qrels:
     if not entries:
         raise DataError(f"{name}: there are no judgments.")
     lines, queries, documents, grades = zip(*entries, strict=True)
+    half = next((i for i in (*queries, *documents) if not encodable(i)), None)
+    if half is not None:
+        raise DataError(f"{name}: the id {half!r} is no text of Unicode; give it another one.")
     qrels = Qrels(
         pa.array(queries, pa.string()),
         pa.array(documents, pa.string()),

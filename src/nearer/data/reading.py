@@ -75,12 +75,15 @@ def _path(source: str | Path) -> Path:
     """
     text = str(source)
     try:
+        text.encode("utf-8")
         path = Path(source).expanduser()
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return path
     except (OSError, ValueError, RuntimeError) as error:
-        said = getattr(error, "strerror", None) or str(error)
+        said = getattr(error, "strerror", None) or str(error).rstrip(".")
+        if isinstance(error, UnicodeEncodeError):
+            said = "its name is not UTF-8; rename it"
         shown = text if len(text) <= 80 else f"{text[:80]}…"
         raise DataError(
             f"{shown!r}: cannot be read ({said.lower()}). Give the path of a file that you may "

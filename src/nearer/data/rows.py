@@ -111,6 +111,9 @@ def table_of(records: Sequence[Mapping[str, Any]]) -> pa.Table:
     type for.
     """
     names = dict.fromkeys(str(key) for record in records for key in record)
+    for name in names:
+        if not encodable(name):
+            raise pa.ArrowInvalid(f"the name of a column, {name!r}, is no text of Unicode")
     columns = {name: _array(name, [record.get(name) for record in records]) for name in names}
     return pa.table(columns)
 
@@ -118,12 +121,34 @@ def table_of(records: Sequence[Mapping[str, Any]]) -> pa.Table:
 def _array(name: str, values: list[Any]) -> pa.Array:
     try:
         return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
         pass
     try:
         return pa.array([_text(value) for value in values])
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         raise pa.ArrowInvalid(_mixed(name, values)) from error
+    except UnicodeEncodeError as error:
+        raise pa.ArrowInvalid(_half(name, values)) from error
+
+
+def encodable(text: str) -> bool:
+    """Whether a text is Unicode; half of a surrogate pair, which JSON can escape, is not.
+
+    Example:
+        >>> encodable("é"), encodable("\\ud800")
+        (True, False)
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _half(name: str, values: list[Any]) -> str:
+    texts = (row for row, v in enumerate(values) if isinstance(v, str) and not encodable(v))
+    where = f", row {row}" if (row := next(texts, None)) is not None else ""
+    return f'column "{name}"{where} holds half of a surrogate pair, which is no character'
 
 
 def _mixed(name: str, values: list[Any]) -> str:

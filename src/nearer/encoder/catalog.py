@@ -147,6 +147,7 @@ def _expanded(model: str) -> Path:
     """
     path = Path(model)
     with suppress(OSError, ValueError, RuntimeError):  # too long, a zero byte, no such user
+        model.encode("utf-8")
         path = path.expanduser()
         path.is_dir()
         return path

@@ -78,7 +78,12 @@ class RunFolder:
 
     def write(self, values: dict[str, Any]) -> None:
         """Replace run.json, whole."""
-        write_text(self.record, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+        said = json.dumps(values, indent=2, ensure_ascii=False)
+        try:
+            said.encode("utf-8")
+        except UnicodeEncodeError:  # a file's name that is not UTF-8
+            said = json.dumps(values, indent=2)
+        write_text(self.record, said + "\n")
 
     def update(self, **values: Any) -> None:
         """Change some of run.json."""

@@ -9,6 +9,7 @@ import numpy as np
 from nearer.artifact.manifest import is_artifact
 from nearer.artifact.store import load_artifact
 from nearer.data.evaluation_sets import Collection, read_collection
+from nearer.data.rows import encodable
 from nearer.encoder.loading import load_encoder
 from nearer.encoder.protocol import Encoder, Side, untracked
 from nearer.encoder.sharing import SharedEmbeddings
@@ -42,6 +43,8 @@ def encode_data(model: Any, data: Any, side: Side, device: str, track: Any = Non
             raise DataError(
                 f"data, item {wrong}: {data[wrong]!r:.40}; a list holds texts, or paths of pictures"
             )
+    if isinstance(data, list) and not all(encodable(str(item)) for item in data):
+        raise DataError("data: a text holds half of a surrogate pair, which is no character")
     if isinstance(data, list) and all(isinstance(item, str | Path) for item in data):
         items = data
     else:
