@@ -1,8 +1,11 @@
 """The model card of an artifact: README.md, made from its manifest."""
 
-import json
+import re
 
 from nearer.artifact.manifest import Manifest
+
+HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+"""What can be a link to the hub, and needs no escaping in YAML."""
 
 USE = {
     "sentence-transformers": """```python
@@ -28,8 +31,8 @@ encoder = nearer.load("path/to/this/folder", module=YourModule())
 def model_card(manifest: Manifest) -> str:
     """Write the card: what it is, how to use it, what it scored."""
     metadata = ["---", "library_name: sentence-transformers", "pipeline_tag: sentence-similarity"]
-    if "/" in manifest.base_model and not manifest.base_model.startswith((".", "/", "~")):
-        metadata.append(f"base_model: {json.dumps(manifest.base_model)}")
+    if HUB_ID.fullmatch(manifest.base_model):
+        metadata.append(f'base_model: "{manifest.base_model}"')
     metadata += ["tags:", "- sentence-transformers", "- nearer", "---"]
     rows = [f"| {_plain(n)} | {v:.5f} |" for n, v in manifest.metrics.items() if v is not None]
     scored = ["| metric | value |", "| --- | --- |", *rows] if rows else ["It was not evaluated."]

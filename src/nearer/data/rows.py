@@ -135,7 +135,7 @@ def encodable(text: str) -> bool:
     """Whether a text is Unicode; half of a surrogate pair, which JSON can escape, is not.
 
     Example:
-        >>> encodable("é"), encodable("\\ud800")
+        >>> encodable("é"), encodable(chr(0xD800))
         (True, False)
     """
     try:

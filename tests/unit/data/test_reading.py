@@ -1,4 +1,5 @@
 import gzip
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -263,3 +264,36 @@ def test_real_files_have_the_rows_their_readme_counts(real):
     broken = next(i for i, text in enumerate(texts) if "\n" in text)
     assert test.places([broken, broken + 1])[0] == f"line {broken + 2}"
     assert len(read_rows(real("medquad/corpus.jsonl"))) == 5430
+
+
+def test_a_compressed_file_that_unpacks_without_end_is_refused(write, monkeypatch):
+    monkeypatch.setattr("nearer.data.textfile.FREE", 1 << 16)
+    bomb = gzip.compress(b"query,document\n" + b"a,b\n" * (1 << 20))
+    assert "unpacks to more than 200 times its size" in refused(write("a.csv.gz", bomb))
+    monkeypatch.undo()
+    assert len(read_rows(write("b.csv.gz", bomb))) == 1 << 20
+
+
+def test_an_arrow_file_whose_offsets_lie_is_refused(tmp_path):
+    table = pa.table({"query": ["red hat", "blue coat"], "document": ["a", "b"]})
+    path = tmp_path / "a.arrow"
+    pyarrow.feather.write_feather(table, path, compression="uncompressed")
+    data = path.read_bytes()
+    offsets = (0).to_bytes(4, "little") + (7).to_bytes(4, "little") + (16).to_bytes(4, "little")
+    assert data.count(offsets) == 1
+    path.write_bytes(data.replace(offsets, offsets[:4] + (1 << 30).to_bytes(4, "little") * 2))
+    assert "cannot be read as Arrow" in refused(path)
+
+
+@pytest.mark.parametrize("cell", ["=cmd()", "+1", "-1", "@a", '=HYPERLINK("x")'])
+def test_a_formula_is_a_text(write, cell):
+    quoted = cell.replace('"', '""')
+    rows = read_rows(write("a.csv", f'query,document\n"{quoted}",b\n'))
+    assert rows.table["query"].to_pylist() == [cell]
+
+
+def test_a_path_that_can_be_none(tmp_path):
+    assert "file name too long" in refused("query,document\n" + "a,b\n" * 2000)
+    assert "embedded null byte" in refused("a\0b.csv")
+    assert "rename it" in refused("caf\udce9.csv")
+    assert "no file but a device" in refused("/dev/null")
