@@ -30,6 +30,11 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def toy_files(tmp_path: Path) -> dict[str, str]:
     """Files of a small search task: train.csv, queries.jsonl, corpus.jsonl, qrels.tsv."""
+    return write_toy_files(tmp_path)
+
+
+def write_toy_files(tmp_path: Path) -> dict[str, str]:
+    """Write these files and return their paths by the option that takes them."""
     kinds = ["shoes", "boots", "hat", "coat", "shirt"]
     colours = ["red", "green", "blue"]
     pairs = [(f"cheap {k} in {c}", f"the best {c} {k} for winter") for k in kinds for c in colours]

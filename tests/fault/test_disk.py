@@ -11,7 +11,7 @@ from support.tiny import Letters
 
 import nearer
 from nearer.artifact import atomic
-from nearer.artifact.manifest import FILENAME, Manifest, read_manifest
+from nearer.artifact.manifest import FILENAME, WAY_OUT, Manifest, read_manifest
 from nearer.artifact.store import load_artifact, save_artifact
 from nearer.encoder.module import ModuleEncoder
 from nearer.errors import ArtifactError
@@ -157,7 +157,9 @@ def test_a_flipped_byte_is_found_and_the_file_is_named(name: str, artifact: Path
     path.write_bytes(data)
     with pytest.raises(ArtifactError) as caught:
         load(artifact)
-    assert str(caught.value) == f"{path} is damaged: its hash is not the one in {FILENAME}"
+    assert (
+        str(caught.value) == f"{path} is damaged: its hash is not the one in {FILENAME}; {WAY_OUT}"
+    )
 
 
 def test_a_missing_file_is_named(artifact: Path) -> None:
@@ -171,7 +173,8 @@ def test_a_manifest_that_names_files_outside_is_refused(name: str, artifact: Pat
     change(artifact, files={name: "0" * 64})
     with pytest.raises(ArtifactError) as caught:
         load(artifact)
-    assert str(caught.value) == f'{artifact / FILENAME} names "{name}", outside of the artifact'
+    says = f'{artifact / FILENAME} names "{name}", outside of the artifact; {WAY_OUT}'
+    assert str(caught.value) == says
 
 
 @pytest.mark.parametrize(
@@ -209,7 +212,10 @@ def test_a_manifest_that_is_no_manifest(text: str, artifact: Path) -> None:
 def test_a_folder_that_is_no_artifact(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError) as caught:
         nearer.load(tmp_path)
-    assert str(caught.value) == f"{tmp_path} is not an artifact: it has no nearer.json"
+    says = (
+        f"{tmp_path} is not an artifact: it has no nearer.json; give the folder artifact/ of a run"
+    )
+    assert str(caught.value) == says
 
 
 def test_a_module_that_does_not_fit(artifact: Path) -> None:

@@ -1,8 +1,11 @@
 """The model card of an artifact: README.md, made from its manifest."""
 
-import json
+import re
 
 from nearer.artifact.manifest import Manifest
+
+HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+"""What can be a link to the hub, and needs no escaping in YAML."""
 
 USE = {
     "sentence-transformers": """```python
@@ -28,8 +31,8 @@ encoder = nearer.load("path/to/this/folder", module=YourModule())
 def model_card(manifest: Manifest) -> str:
     """Write the card: what it is, how to use it, what it scored."""
     metadata = ["---", "library_name: sentence-transformers", "pipeline_tag: sentence-similarity"]
-    if "/" in manifest.base_model and not manifest.base_model.startswith((".", "/", "~")):
-        metadata.append(f"base_model: {json.dumps(manifest.base_model)}")
+    if HUB_ID.fullmatch(manifest.base_model):
+        metadata.append(f'base_model: "{manifest.base_model}"')
     metadata += ["tags:", "- sentence-transformers", "- nearer", "---"]
     rows = [f"| {_plain(n)} | {v:.5f} |" for n, v in manifest.metrics.items() if v is not None]
     scored = ["| metric | value |", "| --- | --- |", *rows] if rows else ["It was not evaluated."]
@@ -40,7 +43,7 @@ def model_card(manifest: Manifest) -> str:
             f"# {_plain(manifest.name)}, fine-tuned",
             "",
             f"{_plain(manifest.base_model)}, fine-tuned with nearer; embeddings of "
-            f"{manifest.dimension} dimensions, computed in {manifest.precision}.",
+            f"{manifest.dimension} dimensions, computed in {_plain(manifest.precision)}.",
             "",
             "## Use",
             "",
@@ -48,7 +51,7 @@ def model_card(manifest: Manifest) -> str:
             "",
             "## What it scored",
             "",
-            f"Definitions: {manifest.definitions}.",
+            f"Definitions: {_plain(manifest.definitions)}.",
             "",
             *scored,
             "",
@@ -58,4 +61,6 @@ def model_card(manifest: Manifest) -> str:
 
 def _plain(text: str) -> str:
     """A text that cannot become markup: names come from users and from other people's folders."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#|!&" else c for c in text.replace("\n", " "))
+    line = " ".join(text.split())  # every break of a line, those of Unicode too
+    shown = "".join(c for c in line if c.isprintable())
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#|!&~" else c for c in shown)

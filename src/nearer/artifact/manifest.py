@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
@@ -11,6 +12,7 @@ from nearer.errors import ArtifactError
 
 FILENAME = "nearer.json"
 FORMAT = 1
+WAY_OUT = "get the artifact again, or build it anew"
 
 Kind = Literal["sentence-transformers", "towers", "module"]
 
@@ -64,11 +66,14 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ArtifactError(f"{folder} is not an artifact: it has no {FILENAME}") from None
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"{path} cannot be read: {error}") from error
+        what = f"it has no {FILENAME}" if folder.is_dir() else "there is no such folder"
+        raise ArtifactError(
+            f"{folder} is not an artifact: {what}; give the folder artifact/ of a run"
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path} cannot be read: {error}; {WAY_OUT}") from error
     if not isinstance(values, dict) or not isinstance(values.get("format"), int):
-        raise ArtifactError(f"{path} is not a manifest")
+        raise ArtifactError(f"{path} is not a manifest; {WAY_OUT}")
     if values["format"] > FORMAT:
         raise ArtifactError(
             f"{path} has format {values['format']}; this nearer reads up to {FORMAT}: upgrade it"
@@ -77,14 +82,20 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         manifest = Manifest(**{key: value for key, value in values.items() if key in known})
     except TypeError as error:
-        raise ArtifactError(f"{path} is not complete: {error}") from error
+        said = str(error).removeprefix("Manifest.__init__() ")
+        raise ArtifactError(f"{path} is not complete: {said}; {WAY_OUT}") from error
     if manifest.kind not in get_args(Kind) or manifest.precision not in get_args(Precision):
         raise ArtifactError(
             f'{path} has the kind "{manifest.kind}" and the precision "{manifest.precision}"; one '
-            "of them is unknown"
+            "of them is unknown; upgrade nearer, or get the artifact again"
         )
-    if not isinstance(manifest.files, dict):
-        raise ArtifactError(f"{path} is not complete: it lists no files with their hashes")
+    if not _is_texts(manifest.files):
+        raise ArtifactError(
+            f"{path} is not complete: it lists no files with their hashes; {WAY_OUT}"
+        )
+    wrong = [name for name, fits in _SHAPES.items() if not fits(getattr(manifest, name))]
+    if wrong:
+        raise ArtifactError(f'{path} has no proper value for "{wrong[0]}"; {WAY_OUT}')
     return manifest
 
 
@@ -104,14 +115,63 @@ def verify(folder: Path, manifest: Manifest) -> None:
         ArtifactError: Names the first file that is not.
     """
     for name, expected in manifest.files.items():
-        inside = PurePosixPath(name)
-        if inside.is_absolute() or ".." in inside.parts:
-            raise ArtifactError(f'{folder / FILENAME} names "{name}", outside of the artifact')
+        inside = PurePosixPath(name.replace("\\", "/"))
+        if inside.is_absolute() or ".." in inside.parts or ":" in name or "\0" in name:
+            raise ArtifactError(
+                f'{folder / FILENAME} names "{name}", outside of the artifact; {WAY_OUT}'
+            )
         path = folder / inside
-        if not path.is_file():
-            raise ArtifactError(f"{path} is missing from the artifact")
+        try:
+            there = path.is_file()
+        except OSError:  # a name longer than any file's
+            there = False
+        if not there:
+            raise ArtifactError(f"{path} is missing from the artifact; {WAY_OUT}")
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise ArtifactError(f"{path} is a link that leads outside of the artifact; {WAY_OUT}")
         if _sha256(path) != expected:
-            raise ArtifactError(f"{path} is damaged: its hash is not the one in {FILENAME}")
+            raise ArtifactError(
+                f"{path} is damaged: its hash is not the one in {FILENAME}; {WAY_OUT}"
+            )
+
+
+def is_artifact(model: Any) -> bool:
+    """Whether something that names a model is the folder of an artifact."""
+    if not isinstance(model, str | Path):
+        return False
+    try:
+        return (Path(model) / FILENAME).is_file()
+    except (OSError, ValueError):  # too long, or with a character that no path has
+        return False
+
+
+def _is_texts(values: Any) -> bool:
+    return isinstance(values, dict) and all(isinstance(value, str) for value in values.values())
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_figures(values: Any) -> bool:
+    return isinstance(values, dict) and all(
+        value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+        for value in values.values()
+    )
+
+
+_SHAPES: dict[str, Callable[[Any], bool]] = {
+    "name": lambda value: isinstance(value, str) and bool(value),
+    "base_model": lambda value: isinstance(value, str),
+    "dimension": _is_count,
+    "module_class": lambda value: value is None or isinstance(value, str),
+    "epoch": lambda value: value is None or _is_count(value),
+    "metrics": _is_figures,
+    "definitions": lambda value: isinstance(value, str),
+    "spec": lambda value: isinstance(value, dict),
+    "versions": _is_texts,
+}
+"""What the values of a manifest must be; whoever reads one need not look again."""
 
 
 def _sha256(path: Path) -> str:

@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+from nearer.errors import SpecError
 from nearer.loop.callback import Callback
 from nearer.loop.context import Context
 from nearer.loop.state import EvaluationPoint
@@ -19,12 +20,19 @@ class CSVLogger(Callback):
             (at a resume with the points up to the checkpoint).
         separator: Between the columns; default a comma.
 
+    Raises:
+        SpecError: The separator is not one character.
+
     Example:
         >>> CSVLogger("metrics.csv").filename
         'metrics.csv'
     """
 
     def __init__(self, filename: str | Path, separator: str = ",") -> None:
+        if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
+            raise SpecError(
+                [f"CSVLogger.separator: {separator!r}; must be one character, such as a comma"]
+            )
         self.filename = str(filename)
         self.separator = separator
 
@@ -35,7 +43,9 @@ class CSVLogger(Callback):
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("w", newline="", encoding="utf-8")
         self._writer = csv.writer(self._file, delimiter=self.separator)
-        self._write(["epoch", "step", *self._columns])
+        # A name such as "=cmd()" would be a formula to a spreadsheet.
+        names = [f"'{key}" if key[:1] in "=+-@\t\r" else key for key in self._columns]
+        self._write(["epoch", "step", *names])
         for point in ctx.history:
             self._write_point(point)
 

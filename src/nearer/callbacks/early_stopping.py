@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from nearer.callbacks.arguments import number_faults
 from nearer.callbacks.monitor import Monitor, Rule
 from nearer.callbacks.watching import BestWeights, Mode, find, monitored, value_here
 from nearer.errors import Interrupted, SpecError
@@ -60,12 +61,11 @@ class EarlyStopping(Callback):
         faults = []
         if mode not in ("auto", "min", "max"):
             faults.append(f'EarlyStopping.mode: "{mode}"; must be "auto", "min" or "max"')
-        if patience < 1:
-            faults.append(f"EarlyStopping.patience: {patience}; must be at least 1")
-        if not min_delta >= 0:
-            faults.append(f"EarlyStopping.min_delta: {min_delta}; must be at least 0")
-        if start_from_epoch < 0:
-            faults.append(f"EarlyStopping.start_from_epoch: {start_from_epoch}; at least 0")
+        faults += number_faults("EarlyStopping.patience", patience, 1)
+        faults += number_faults("EarlyStopping.min_delta", min_delta, 0.0)
+        faults += number_faults("EarlyStopping.start_from_epoch", start_from_epoch, 0)
+        for name, bar in (("baseline", baseline), ("stopping_threshold", stopping_threshold)):
+            faults += [] if bar is None else number_faults(f"EarlyStopping.{name}", bar)
         if faults:
             raise SpecError(faults)
         self.monitor = monitor

@@ -2,14 +2,15 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
+from nearer.callbacks.arguments import number_faults
 from nearer.callbacks.cost import Cost
-from nearer.errors import SpecError, UsageError
+from nearer.errors import SpecError, UsageError, did_you_mean
 from nearer.evaluation.budget import memory_bytes
 from nearer.evaluation.distances import Distance
 from nearer.evaluation.evaluator import EvaluationSet, evaluate
-from nearer.evaluation.metrics import metric_keys
+from nearer.evaluation.metrics import Definitions, metric_keys
 from nearer.evaluation.reading import read_evaluation_set
 from nearer.evaluation.result import EvaluationResult
 from nearer.loop.callback import Callback
@@ -85,7 +86,8 @@ class EvaluationCallback(Callback):
         self.qrels = qrels
         self.name = name
         self.limit = limit
-        self.cutoffs = tuple(cutoffs)
+        listed = isinstance(cutoffs, Sequence) and not isinstance(cutoffs, str)
+        self.cutoffs = tuple(cutoffs) if listed else cutoffs
         self.distance = distance
         self.definitions = definitions
         self.truncate_dim = truncate_dim
@@ -105,14 +107,27 @@ class EvaluationCallback(Callback):
     def _checked(self) -> int:
         """Look at the arguments that are ours alone; the memory budget in bytes."""
         faults, budget = [], 0
+        me = type(self).__name__
         least = {"query_sample_size": 1, "sample_seed": 0, "every": 1, "num_example_queries": 1}
-        for name, low in least.items():
+        for name, low in {**least, "truncate_dim": 1, "limit": 1}.items():
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < low):
-                says = f"must be a whole number, at least {low}"
-                faults.append(f"EvaluationCallback.{name}: {value!r}; {says}")
+            faults += [] if value is None else number_faults(f"{me}.{name}", value, low)
+        if not isinstance(self.cutoffs, tuple):
+            faults.append(f"{me}.cutoffs: {self.cutoffs!r}; must be a list, such as [1, 10]")
+        for cutoff in self.cutoffs if isinstance(self.cutoffs, tuple) else ():
+            faults += number_faults(f"{me}.cutoffs", cutoff, 1)
+        choices = {"distance": get_args(Distance), "on_bad_row": ("error", "skip")}
+        for name, known in {**choices, "definitions": get_args(Definitions)}.items():
+            value = getattr(self, name)
+            if value not in known:
+                hint = did_you_mean(str(value), known)
+                faults.append(f"{me}.{name}: {value!r}; must be {' or '.join(known)}.{hint}")
+        if not isinstance(self.columns, Mapping | None):
+            faults.append(f"{me}.columns: {self.columns!r}; must be names with values")
+        if not isinstance(self.name, str | None):
+            faults.append(f"{me}.name: {self.name!r}; must be text")
         try:
-            budget = memory_bytes(self.memory_budget, "EvaluationCallback.memory_budget")
+            budget = memory_bytes(self.memory_budget, f"{me}.memory_budget")
         except UsageError as error:
             faults.append(str(error))
         if faults:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nearer.callbacks.arguments import number_faults
 from nearer.errors import SpecError, did_you_mean
 from nearer.loop.callback import Callback
 from nearer.loop.context import Context
@@ -52,8 +53,9 @@ class Tracker(Callback):
         if service not in NAMES:
             hint = did_you_mean(service, NAMES)
             raise SpecError([f'no tracker "{service}"; there are {", ".join(NAMES)}.{hint}'])
-        if every < 1:
-            raise SpecError([f"Tracker.every: {every}; must be at least 1"])
+        faults = number_faults("Tracker.every", every, 1)
+        if faults:
+            raise SpecError(faults)
         self.service = service
         self.project = project
         self.folder = str(folder)

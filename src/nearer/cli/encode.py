@@ -30,7 +30,7 @@ def encode(
     if output.suffix != ".npy":
         raise SpecError([f"output: {output}; must end in .npy"])
     if not output.absolute().parent.is_dir():
-        raise SpecError([f"output: no folder {output.absolute().parent}"])
+        raise SpecError([f"output: there is no folder {output.absolute().parent}; make it first"])
     import numpy as np
 
     from nearer.callbacks import ProgressBar

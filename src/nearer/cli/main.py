@@ -68,7 +68,9 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    from nearer.run.secrets import masked
+
+    print(f"error: {masked(message)}", file=sys.stderr)
     return code
 
 

@@ -11,6 +11,12 @@ import pyarrow.compute as pc
 from nearer.data.rows import BadRows, Mask, Rows
 from nearer.errors import DataError
 
+LONGEST = 10_000_000
+"""Bytes of a cell at most; a longer one is a quote that never closed, or a whole corpus."""
+
+RUNS_A_PROGRAM = ("EPS", "WMF")
+"""Pictures that Pillow hands to another program of the system to decode; refused."""
+
 
 def text_cells(rows: Rows, column: str, bad: BadRows, what: str = "text") -> pa.ChunkedArray:
     """A column as strings; null, empty and blank cells are noted as bad.
@@ -27,8 +33,15 @@ def text_cells(rows: Rows, column: str, bad: BadRows, what: str = "text") -> pa.
     """
     cells = _strings(rows, column)
     # utf8_is_space is false for the empty string
-    blank = pc.or_(pc.utf8_is_space(cells), pc.equal(pc.binary_length(cells), 0))
+    lengths = pc.binary_length(cells)
+    blank = pc.or_(pc.utf8_is_space(cells), pc.equal(lengths, 0))
     bad.add(_mask(pc.fill_null(blank, True)), column, lambda row: _empty(cells, row, what))
+    long = pc.fill_null(pc.greater(lengths, LONGEST), False)
+    bad.add(
+        _mask(long),
+        column,
+        lambda row: f"{what} of {lengths[row].as_py():,} bytes; at most {LONGEST:,}",
+    )
     return cells
 
 
@@ -134,12 +147,21 @@ def _picture_check() -> Callable[[str], str]:
     except ImportError:  # then no picture can be encoded either; the encoder says so
         return lambda path: "" if os.path.isfile(path) else "no such file"
 
+    def many(most: int | None) -> str:
+        return f"a picture of more than {most:,} pixels"
+
     def check(path: str) -> str:
         if not os.path.isfile(path):
             return "no such file"
         try:
-            with Image.open(path):
-                return ""
+            with Image.open(path) as picture:
+                width, height = picture.size
+                if picture.format in RUNS_A_PROGRAM:
+                    return f"a picture in {picture.format}, which is not decoded"
+            most = Image.MAX_IMAGE_PIXELS
+            return many(most) if most and width * height > most else ""
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            return many(Image.MAX_IMAGE_PIXELS)
         except Exception:  # Pillow raises what its many decoders raise
             return "not a picture"
 

@@ -156,7 +156,7 @@ def _item(rows: Rows, names: Mapping[str, str], role: Role) -> str:
     header = ""
     if rows.first_line is not None:
         header = f" The first line of the file is taken for its header: {rows.first_line[:120]}"
-    first = there[0] if there else "…"
+    first = next((name for name in there if name not in _NAMES), there[0] if there else "…")
     raise DataError(
         f'{rows.source} ({role} data): no column "text" or "image" among {quoted(there)}. Say '
         f'which it is: columns={{"text": "{first}"}}.{header}'

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
+from nearer.data.jsonguard import DEEPEST, depth, harms_arrow
 from nearer.data.rows import FIRST, table_of
 from nearer.data.textfile import encoding_fault
 from nearer.errors import DataError
@@ -29,11 +30,13 @@ def parse_json(buffer: pa.Buffer, source: str) -> pa.Table:
     """
     if _begins_with(buffer, b"["):
         return _array_of_objects(buffer, source)
+    if harms_arrow(buffer):
+        return _slow(buffer, source)
     try:
         table = _fast(buffer)
         if not _lossy(table):
             return table
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:  # the latter for names of columns
         fault = encoding_fault(buffer, source)
         if fault is not None:
             raise fault from error
@@ -132,9 +135,12 @@ def _slow(buffer: pa.Buffer, source: str) -> pa.Table:
     records: list[dict[str, Any]] = []
     faults: list[str] = []
     for number, line in _lines(buffer):
+        if line.count("[") + line.count("{") > DEEPEST and depth(line.encode()) > DEEPEST:
+            faults.append(f"line {number}: brackets nest more than {DEEPEST} deep")
+            continue
         try:
             record = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             what = str(error).split(":")[0].lower()
             column = getattr(error, "colno", 1)
             faults.append(f"line {number}, character {column}: no valid JSON ({what})")
@@ -159,9 +165,9 @@ def _array_of_objects(buffer: pa.Buffer, source: str) -> pa.Table:
     except UnicodeDecodeError as error:
         fault = encoding_fault(buffer, source)
         raise fault or DataError(f"{source}: {error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{source}: no valid JSON ({error}).") from error
-    if not all(isinstance(record, dict) for record in records):
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise DataError(
             f'{source}: the array must hold objects only: [{{"query": "…", "document": "…"}}, …].'
         )
@@ -173,5 +179,5 @@ def _table(records: list[dict[str, Any]], source: str) -> pa.Table:
         return table_of(records)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise DataError(
-            f"{source}: values of one column have different types ({error})."
+            f"{source}: {error} (rows counted from 0). Every value of a column must be of one kind."
         ) from error

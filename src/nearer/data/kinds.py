@@ -126,8 +126,10 @@ def _no_kind(rows: Rows) -> str:
     there = rows.table.column_names
     first = there[0] if there else "…"
     second = there[1] if len(there) > 1 else "…"
+    meant = [(name, hint) for name in there if (hint := did_you_mean(name, _FIXED))]
     lines = [
-        f"{rows.source}: the columns {quoted(there)} are no training data that is known.",
+        f"{rows.source}: the columns {quoted(there)} are no training data that is known."
+        + "".join(f'{hint[:-1]} by "{name}"?' for name, hint in meant if name not in _FIXED),
         f"  Known are: {_FORMS_LISTED}.",
         f'  If yours have other names, say which is which: columns={{"query": "{first}", '
         f'"document": "{second}"}} (--columns query={first},document={second}).',

@@ -97,6 +97,6 @@ def _tabulated(records: Sequence[Mapping[str, Any]], source: str) -> pa.Table:
         return table_of(records)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise DataError(
-            f"{source}: a column holds values that are neither text nor numbers ({error}). "
-            "Give pictures as paths."
+            f"{source}: {error}. Cells hold texts or numbers, all of a column of one kind; give "
+            "pictures as paths."
         ) from error

@@ -11,8 +11,11 @@ import pyarrow.compute as pc
 from nearer.data.cells import codes_of
 from nearer.data.collection import Collection
 from nearer.data.qrels_lines import Entry, qrels_file
-from nearer.data.rows import FIRST, refuse
+from nearer.data.rows import FIRST, encodable, refuse
 from nearer.errors import DataError
+
+LARGEST = 999_999_999
+"""A grade at most."""
 
 QrelsSource = Any
 """str, Path, a table that `read_rows` reads, {qid: {docid: grade}} or (qid, docid[, grade])s."""
@@ -86,6 +89,9 @@ def read_qrels(source: QrelsSource) -> Qrels:
     if not entries:
         raise DataError(f"{name}: there are no judgments.")
     lines, queries, documents, grades = zip(*entries, strict=True)
+    half = next((i for i in (*queries, *documents) if not encodable(i)), None)
+    if half is not None:
+        raise DataError(f"{name}: the id {half!r} is no text of Unicode; give it another one.")
     qrels = Qrels(
         pa.array(queries, pa.string()),
         pa.array(documents, pa.string()),
@@ -160,7 +166,9 @@ def _merged(qrels: Qrels, unit: str) -> Qrels:
             for i in other[:FIRST].tolist()
         )
         more = f"\n  … and {len(other) - FIRST} more" if len(other) > FIRST else ""
-        raise DataError(f"{qrels.source}: pairs with two different grades:{shown}{more}")
+        raise DataError(
+            f"{qrels.source}: pairs with two different grades:{shown}{more}\n  Keep one."
+        )
     keep = np.sort(first)
     rows = pa.array(keep)
     return Qrels(
@@ -197,7 +205,8 @@ def _tuples(source: Sequence[Any]) -> list[Entry]:
     faults = []
     for number, entry in enumerate(source):
         parts = (*entry, 1) if len(entry) == 2 else tuple(entry)
-        if len(parts) != 3 or not isinstance(parts[2], (int, np.integer)):
+        whole = len(parts) == 3 and isinstance(parts[2], (int, np.integer))
+        if not whole or abs(parts[2]) > LARGEST:
             faults.append(
                 f"qrels, entry {number}: {entry!r} is not (query id, document id) or (query id, "
                 "document id, grade) with a whole number as grade."

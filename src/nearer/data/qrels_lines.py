@@ -12,7 +12,12 @@ from nearer.errors import DataError
 Entry = tuple[int, str, str, int]
 """Line, query id, document id, grade."""
 
-_GRADE = re.compile(r"[+-]?\d+(\.0*)?")
+_GRADE = re.compile(r"[+-]?[0-9]{1,9}(\.0*)?")
+"""A whole number that any table of grades can hold."""
+
+_NUMBER = re.compile(r"[+-]?\.?[0-9]")
+"""How a number begins: a first line that ends in one is data and no header."""
+
 _TABLES = (".csv", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow", ".feather")
 _COLUMNS = {
     "query": ("query-id", "query_id", "qid"),
@@ -49,13 +54,15 @@ def _lines(text: str, source: str) -> list[Entry]:
             continue
         # BEIR's ids may hold blanks, so a line with tabs is split at tabs only.
         fields = [f.strip() for f in line.split("\t")] if "\t" in line else line.split()
-        header, first = first and len(fields) == 3 and not _GRADE.fullmatch(fields[-1]), False
+        header, first = first and len(fields) == 3 and not _NUMBER.match(fields[-1]), False
         if header:
             continue
         if len(fields) not in (3, 4) or not all(fields):
             faults.append(f"line {number}: {len(fields)} fields: {line.strip()[:60]}")
         elif not _GRADE.fullmatch(fields[-1]):
-            faults.append(f'line {number}: the grade "{fields[-1]}" is no whole number')
+            few = " of nine digits at most" if fields[-1].lstrip("+-").isdigit() else ""
+            shown = fields[-1][:40]
+            faults.append(f'line {number}: the grade "{shown}" is no whole number{few}')
         else:
             entries.append((number, fields[0], fields[-2], int(float(fields[-1]))))
     if faults:

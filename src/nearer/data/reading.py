@@ -50,7 +50,7 @@ def read_rows(source: Source, encoding: str | None = None) -> Rows:
         ['query', 'document']
     """
     if isinstance(source, (str, Path)):
-        rows = _read_path(source, encoding)
+        rows = _read_path(_path(source), encoding, str(source))
     else:
         rows = rows_of_object(source)
     names = rows.table.column_names
@@ -66,20 +66,57 @@ def read_rows(source: Source, encoding: str | None = None) -> Rows:
     return rows
 
 
-def _read_path(source: str | Path, encoding: str | None) -> Rows:
-    path = Path(source).expanduser()
+def _path(source: str | Path) -> Path:
+    """The path that is meant.
+
+    Raises:
+        DataError: It can be none: too long, as a text given in place of a file is, or with a zero
+            byte.
+    """
+    text = str(source)
+    try:
+        text.encode("utf-8")
+        path = Path(source).expanduser()
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return path
+    except (OSError, ValueError, RuntimeError) as error:
+        said = getattr(error, "strerror", None) or str(error).rstrip(".")
+        if isinstance(error, UnicodeEncodeError):
+            said = "its name is not UTF-8; rename it"
+        shown = text if len(text) <= 80 else f"{text[:80]}…"
+        raise DataError(
+            f"{shown!r}: cannot be read ({said.lower()}). Give the path of a file that you may "
+            "read, or rows as a list of dicts."
+        ) from error
+    return path
+
+
+def _read_path(path: Path, encoding: str | None, source: str) -> Rows:
+    try:
+        return _by_suffix(path, encoding, source)
+    except OSError as error:  # no right to read it, a disk that fails
+        said = (error.strerror or str(error)).lower()
+        raise DataError(
+            f"{source}: cannot be read ({said}). Give a file that you may read."
+        ) from error
+
+
+def _by_suffix(path: Path, encoding: str | None, source: str) -> Rows:
     if path.is_dir():
-        return _folder(path, str(source))
+        return _folder(path, source)
     if not path.exists():
-        raise _missing(path, str(source))
+        raise _missing(path, source)
+    if not path.is_file():
+        raise DataError(f"{source}: this is no file but a device or a pipe; save what it gives.")
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = suffixes[-2] if suffixes[-1:] == [".gz"] and suffixes[1:] else path.suffix.lower()
     if suffix in CSV:
-        return _csv(path, suffix, encoding, str(source))
+        return _csv(path, suffix, encoding, source)
     if suffix in JSON:
-        return _json(path, encoding, str(source))
+        return _json(path, encoding, source)
     if suffix in ARROW:
-        return Rows(_arrow(path, suffix, str(source)), str(source), path.parent)
+        return Rows(_arrow(path, suffix, source), source, path.parent)
     raise DataError(
         f'{source}: files that end in "{path.suffix}" are not read. Read are {READABLE}.'
     )
@@ -104,13 +141,12 @@ def _arrow(path: Path, suffix: str, source: str) -> pa.Table:
             import pyarrow.parquet  # costs 50 ms; only who reads Parquet pays
 
             # read_table would take folder names like "lang=en" on the way for columns
-            return pyarrow.parquet.ParquetFile(path).read()
-        file = pa.memory_map(str(path))
-        try:
-            return pa.ipc.open_file(file).read_all()
-        except pa.ArrowInvalid:
-            file.seek(0)
-            return pa.ipc.open_stream(file).read_all()
+            table = pyarrow.parquet.ParquetFile(path).read()
+        else:
+            table = _ipc(path)
+        # Arrow trusts what it maps; offsets that lie would be followed to anywhere.
+        table.validate(full=True)
+        return table
     except (pa.ArrowException, OSError, ValueError) as error:
         kind = "Parquet" if suffix == ".parquet" else "Arrow"
         what = "it is empty" if path.stat().st_size == 0 else str(error).rstrip(".")
@@ -118,6 +154,15 @@ def _arrow(path: Path, suffix: str, source: str) -> pa.Table:
             f"{source}: cannot be read as {kind} ({what}). Write it again, "
             "or give it the suffix of what it holds."
         ) from error
+
+
+def _ipc(path: Path) -> pa.Table:
+    file = pa.memory_map(str(path))
+    try:
+        return pa.ipc.open_file(file).read_all()
+    except pa.ArrowInvalid:
+        file.seek(0)
+        return pa.ipc.open_stream(file).read_all()
 
 
 def _folder(path: Path, source: str) -> Rows:

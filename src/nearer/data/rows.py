@@ -114,15 +114,55 @@ def table_of(records: Sequence[Mapping[str, Any]]) -> pa.Table:
     type for.
     """
     names = dict.fromkeys(str(key) for record in records for key in record)
-    columns = {name: _array([record.get(name) for record in records]) for name in names}
+    for name in names:
+        if not encodable(name):
+            raise pa.ArrowInvalid(f"the name of a column, {name!r}, is no text of Unicode")
+    columns = {name: _array(name, [record.get(name) for record in records]) for name in names}
     return pa.table(columns)
 
 
-def _array(values: list[Any]) -> pa.Array:
+def _array(name: str, values: list[Any]) -> pa.Array:
     try:
         return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
+        pass
+    try:
         return pa.array([_text(value) for value in values])
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+        raise pa.ArrowInvalid(_mixed(name, values)) from error
+    except UnicodeEncodeError as error:
+        raise pa.ArrowInvalid(_half(name, values)) from error
+
+
+def encodable(text: str) -> bool:
+    """Whether a text is Unicode; half of a surrogate pair, which JSON can escape, is not.
+
+    Example:
+        >>> encodable("é"), encodable(chr(0xD800))
+        (True, False)
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _half(name: str, values: list[Any]) -> str:
+    texts = (row for row, v in enumerate(values) if isinstance(v, str) and not encodable(v))
+    where = f", row {row}" if (row := next(texts, None)) is not None else ""
+    return f'column "{name}"{where} holds half of a surrogate pair, which is no character'
+
+
+def _mixed(name: str, values: list[Any]) -> str:
+    """Which row of a column is of another kind than those before it, for a message."""
+    kinds = {int: "number", float: "number", bool: "number", str: "text"}
+    seen = [kinds.get(type(value), type(value).__name__) for value in values]
+    there = [row for row, value in enumerate(values) if value is not None]
+    usual = seen[there[0]]
+    row = next((row for row in there if seen[row] != usual), there[0])
+    before = "" if seen[row] == usual else f", where {usual} stands before"
+    return f'column "{name}", row {row} holds {seen[row]}{before}'
 
 
 def _text(value: Any) -> Any:

@@ -8,6 +8,12 @@ import pyarrow as pa
 
 from nearer.errors import DataError
 
+FREE = 1 << 28
+"""Bytes that a compressed file may always unpack to."""
+
+BOMB = 200
+"""Times its size that a larger one may unpack to; text is packed to a tenth, seldom a hundredth."""
+
 _MARKS = (
     (b"\xff\xfe\x00\x00", "utf-32"),
     (b"\x00\x00\xfe\xff", "utf-32"),
@@ -54,8 +60,8 @@ def read_text(path: Path, encoding: str | None, source: str) -> pa.Buffer:
             raise DataError(f"{source}: this is not a text file but {what}.")
     if b"\0" in start:
         raise DataError(
-            f"{source}: this is not a text file (it holds zero bytes). "
-            'If it is UTF-16 without a byte order mark, give encoding="utf-16-le".'
+            f"{source}: this is not a text file (it holds zero bytes). If it is UTF-16 without a "
+            "byte order mark, convert it: iconv -f utf-16le -t utf-8 OLD > NEW."
         )
     buffer = buffer.slice(3) if start.startswith(b"\xef\xbb\xbf") else buffer
     if buffer.size == 0:
@@ -71,9 +77,8 @@ def encoding_fault(buffer: pa.Buffer, source: str) -> DataError | None:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         return DataError(
-            f"{source}, line {line}: not UTF-8 (byte 0x{data[error.start]:02x}). Convert the file "
-            f"(iconv -f cp1252 -t utf-8 if it was saved on Windows), or name its encoding, "
-            f'encoding="cp1252".'
+            f"{source}, line {line}: not UTF-8 (byte 0x{data[error.start]:02x}). Convert the file: "
+            "iconv -f cp1252 -t utf-8 OLD > NEW, if it was saved on Windows."
         )
     return None
 
@@ -86,9 +91,19 @@ def _map(path: Path) -> pa.Buffer:
 
 
 def _unzip(path: Path, source: str) -> pa.Buffer:
+    most = max(FREE, BOMB * path.stat().st_size)
+    parts, size = [], 0
     try:
         with gzip.open(path) as file:
-            return pa.py_buffer(file.read())
+            while part := file.read(1 << 22):
+                parts.append(part)
+                size += len(part)
+                if size > most:
+                    raise DataError(
+                        f"{source}: unpacks to more than {BOMB} times its size, which no text "
+                        "does. Unpack it yourself and give the file, if it is what you want."
+                    )
+        return pa.py_buffer(b"".join(parts))
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"{source}: cannot be decompressed ({error}). Make it again with gzip, "

@@ -1,6 +1,7 @@
 """Well-chosen models by short name. Loads nothing; imports no torch."""
 
 import importlib.util
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -120,7 +121,7 @@ def locate(model: str) -> tuple[str, CatalogEntry | None]:
     if entry is not None:
         folder = packaged_weights(entry)
         return (entry.id if folder is None else str(folder)), entry
-    path = Path(model).expanduser()
+    path = _expanded(model)
     if path.is_dir():
         if not any((path / name).is_file() for name in MODEL_FILES):
             raise ModelError(
@@ -136,6 +137,24 @@ def locate(model: str) -> tuple[str, CatalogEntry | None]:
             f"A hub id has the form owner/name.{did_you_mean(model, catalog_names())}"
         )
     return model, None
+
+
+def _expanded(model: str) -> Path:
+    """The path that a model's name would be.
+
+    Raises:
+        UnknownName: It can be none.
+    """
+    path = Path(model)
+    with suppress(OSError, ValueError, RuntimeError):  # too long, a zero byte, no such user
+        model.encode("utf-8")
+        path = path.expanduser()
+        path.is_dir()
+        return path
+    raise UnknownName(
+        f'no model "{model[:80]}…": it cannot be the name of a folder or of a model. Give a '
+        "catalog name (nearer models), a hub id such as owner/name, or a folder."
+    )
 
 
 def short_name(model: str) -> str:

@@ -13,6 +13,8 @@ _WAY_OUT = "or give a local folder, or a model that is installed as a package (n
 def cache_alone(model: str) -> bool:
     """Whether a model is to be loaded from the local cache, without a look at the hub.
 
+    A local folder needs none either; but that of an adapter, which may name a base model there.
+
     Args:
         model: A hub id or a local folder.
 
@@ -20,7 +22,8 @@ def cache_alone(model: str) -> bool:
         ModelError: The hub does not have it, or cannot be reached and the cache has it not.
     """
     if Path(model).is_dir():
-        return False
+        # Else the library asks the hub whether it knows the folder, by its path.
+        return not (Path(model) / "adapter_config.json").is_file()
     # 0.3 s that only who loads from the hub pays
     from huggingface_hub import HfApi
     from huggingface_hub.errors import (

@@ -2,6 +2,8 @@
 
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,8 @@ from nearer.encoder.protocol import Encoder, Precision
 from nearer.encoder.quiet import quiet
 from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.encoder.towers import TwoTowers
-from nearer.errors import ModelError, SpecError
+from nearer.encoder.trust import check_classes, check_folder, not_loaded
+from nearer.errors import SpecError
 
 LOGGER = logging.getLogger("nearer")
 
@@ -103,6 +106,10 @@ def load_sentence_transformer(folder_or_id: str) -> SentenceTransformer:
     """
     with quiet():
         local = cache_alone(folder_or_id)
+        if Path(folder_or_id).is_dir():
+            check_folder(Path(folder_or_id), folder_or_id)
+        else:
+            check_classes(partial(_of_hub, folder_or_id, local), folder_or_id)
         try:
             return SentenceTransformer(
                 folder_or_id,
@@ -112,7 +119,17 @@ def load_sentence_transformer(folder_or_id: str) -> SentenceTransformer:
                 model_kwargs={"use_safetensors": True},
             )
         except Exception as error:
-            raise ModelError(f'cannot load the model "{folder_or_id}": {_first(error)}') from error
+            raise not_loaded(folder_or_id, error) from error
+
+
+def _of_hub(model: str, local: bool, name: str) -> Path | None:
+    from sentence_transformers.util import load_file_path
+
+    try:
+        found = load_file_path(model, name, local_files_only=local)
+    except Exception:  # it cannot be had; loading the model says why
+        return None
+    return None if found is None else Path(found)
 
 
 def _load(model: str, options: EncoderOptions, name: str | None) -> SentenceTransformerEncoder:
@@ -189,7 +206,3 @@ def _for_tower(options: EncoderOptions, side: str) -> EncoderOptions:
             lora=None if frozen else options.lora,
         )
     return options
-
-
-def _first(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"

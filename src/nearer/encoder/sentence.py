@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from nearer.encoder.lora import ADAPTER, has_adapters, merged, save_adapter
+from nearer.encoder.pictures import open_picture
 from nearer.encoder.protocol import Features, Precision, Prepared, Side
 from nearer.encoder.quiet import quiet
 from nearer.encoder.tokens import Tokens
@@ -147,10 +147,7 @@ class SentenceTransformerEncoder:
 
 def _decoded(item: Any) -> Any:
     """A picture where the item is a path; a text is a plain string and stays what it is."""
-    if not isinstance(item, Path):
-        return item
-    with Image.open(item) as picture:
-        return picture.convert("RGB")
+    return open_picture(item) if isinstance(item, Path) else item
 
 
 def _rows(

@@ -80,7 +80,7 @@ def squared_norms(rows: np.ndarray, what: str = "index", start: int = 0) -> np.n
     if len(bad):
         raise DataError(
             f"{len(bad)} of {len(rows)} {what} embeddings hold NaN or an infinity, the first is "
-            f"row {start + int(bad[0])}; the model diverged or the row cannot be embedded"
+            f"row {start + int(bad[0])}; the model diverged, or that row could not be embedded"
         )
     return out
 

@@ -57,9 +57,9 @@ def check_cutoffs(limit: int, cutoffs: Sequence[int]) -> None:
     Raises:
         UsageError: One is not.
     """
-    for name, k in [("limit", limit), *(("a cutoff", k) for k in cutoffs)]:
+    for name, k in [("limit", limit), *(("cutoffs", k) for k in cutoffs)]:
         if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-            raise UsageError(f"{name} is a whole number of at least 1; got {k!r}")
+            raise UsageError(f"{name}: {k!r}; must be a whole number, at least 1")
 
 
 def metric_keys(

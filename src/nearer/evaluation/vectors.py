@@ -144,9 +144,10 @@ def _of_array(array: np.ndarray, source: str) -> Vectors:
 def _npy(path: Path) -> np.ndarray:
     try:
         loaded: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:  # its header is Python, and is parsed by Python's own tokenizer
+        said = (str(error).split("\n")[0] or type(error).__name__).rstrip(".")
         raise DataError(
-            f"{path}: cannot be read as .npy ({str(error).rstrip('.')}). Write it with "
+            f"{path}: cannot be read as .npy ({said}). Write it with "
             f"{quoted(['numpy.save'])} as an array of numbers."
         ) from error
     return loaded

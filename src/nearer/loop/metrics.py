@@ -32,19 +32,22 @@ def declare(metrics: Iterable[MetricInfo]) -> tuple[MetricInfo, ...]:
     """Collect declarations; two producers of one name are an error.
 
     Raises:
-        SpecError: A name is declared twice, or its direction is none; one line for each.
+        SpecError: A name is declared twice, or its direction is none; all of them in one line.
     """
     seen: dict[str, MetricInfo] = {}
-    faults = []
+    faults, twice = [], []
     for metric in metrics:
         if metric.key in seen:
-            faults.append(
-                f'metric "{metric.key}" is reported by two callbacks; '
-                'give one of them another name (name="…"); in a spec file, evaluation_name'
-            )
+            twice.append(metric.key)
         if metric.direction not in ("max", "min"):
             faults.append(f'metric "{metric.key}": {metric.direction!r}; must be "max" or "min"')
         seen[metric.key] = metric
+    if twice:
+        more = f" and {len(set(twice)) - 1} more" * (len(set(twice)) > 1)
+        faults.append(
+            f'metric "{twice[0]}"{more}: reported by two callbacks; give one of them another name '
+            '(name="…"); in a spec file, evaluation_name'
+        )
     if faults:
         raise SpecError(list(dict.fromkeys(faults)))
     return tuple(seen.values())

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nearer.artifact.manifest import FILENAME
+from nearer.artifact.manifest import is_artifact
 from nearer.artifact.store import load_artifact
 from nearer.data.batch import BatchSource
 from nearer.data.batches import FixedBatches, RandomBatches, check_batch_size
@@ -50,7 +50,7 @@ def build_encoder(plan: Plan, precision: Precision) -> Encoder:
     )
     if spec.query_model is not None:
         return load_towers(spec.query_model, spec.index_model, options)
-    if isinstance(spec.model, str | Path) and (Path(spec.model) / FILENAME).is_file():
+    if is_artifact(spec.model):
         return set_up(load_artifact(Path(spec.model)), options)
     return load_encoder(spec.model, options, plan.model_name)
 

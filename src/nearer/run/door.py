@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sentence_transformers import SentenceTransformer
 from torch import nn
 
-from nearer.artifact.manifest import FILENAME, read_manifest
+from nearer.artifact.manifest import is_artifact, read_manifest
 from nearer.callbacks import EvaluationCallback
 from nearer.data.columns import Examples, Kind, read_examples
 from nearer.data.keeping import Keep
@@ -112,7 +112,12 @@ def _check_optimizer(spec: RunSpec) -> None:
         optimizer = build_optimizer(nn.Linear(1, 1), nn.Identity(), config)
         build_scheduler(optimizer, config, steps=10)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise SpecError([f"{spec.optimizer}, {spec.scheduler}: {error}"]) from error
+        raise SpecError(
+            [
+                f"optimizer {spec.optimizer}, scheduler {spec.scheduler}: {error}; look at their "
+                "options, optimizer_options and scheduler_options"
+            ]
+        ) from error
 
 
 def kind_of(examples: Examples) -> str:
@@ -135,7 +140,7 @@ def name_of(spec: RunSpec) -> str:
 
 def _name(model: Any) -> str:
     if isinstance(model, str | Path):
-        if (Path(model) / FILENAME).is_file():
+        if is_artifact(model):
             return read_manifest(Path(model)).name
         locate(str(model))
         return short_name(str(model))

@@ -55,6 +55,7 @@ from nearer.run.record import (
 )
 from nearer.run.recorder import Recorder
 from nearer.run.resume import ANEW, Resumption, resume_command, spec_of, take_up
+from nearer.run.secrets import masked
 from nearer.run.signals import SignalWatch
 from nearer.run.tokenise import tokenise_data
 
@@ -110,7 +111,7 @@ def execute(options: dict[str, Any]) -> Run:
                 raise
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             notes = getattr(error, "__notes__", [])
-            said = "; ".join([f"{type(error).__name__}: {error}", *notes])
+            said = masked("; ".join([f"{type(error).__name__}: {error}", *notes]))
             folder.update(status=status, error=said, finished=now())
             LOGGER.error("Run %s %s: %s", folder.path.name, status, said)
             raise

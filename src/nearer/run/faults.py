@@ -54,18 +54,22 @@ class Faults:
             raise SpecError(lines)
 
 
-def too_small(**numbers: tuple[int | None, int]) -> list[str]:
-    """Numbers below the least that they may be, as faults; None is no number.
+def too_small(**numbers: tuple[Any, int]) -> list[str]:
+    """Numbers that are none, or below the least that they may be, as faults; None is passed over.
 
     Example:
         >>> too_small(limit=(0, 1), truncate_dim=(None, 1), seed=(0, 0))
         ['limit: 0; must be at least 1']
     """
-    return [
-        f"{name}: {value}; must be at least {least}"
-        for name, (value, least) in numbers.items()
-        if value is not None and value < least
-    ]
+    faults = []
+    for name, (value, least) in numbers.items():
+        if value is None:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool):
+            faults.append(f"{name}: {value!r}; must be a whole number")
+        elif value < least:
+            faults.append(f"{name}: {value}; must be at least {least}")
+    return faults
 
 
 def misfits(options: dict[str, Any]) -> list[str]:
@@ -116,6 +120,7 @@ WORDS = {
     "int_from_float": "must be a whole number",
     "float_parsing": "must be a number",
     "float_type": "must be a number",
+    "finite_number": "must be a finite number",
     "string_type": "must be text",
     "tuple_type": "must be a list",
     "dict_type": "must be names with values",

@@ -11,6 +11,7 @@ from nearer.run.door import Plan
 from nearer.run.launch import on_all
 from nearer.run.names import draw_name
 from nearer.run.record import Elsewhere, RunFolder, create, fresh_record
+from nearer.run.secrets import Masking
 from nearer.run.spec import RunSpec
 from nearer.run.spec_json import spec_to_json
 
@@ -54,9 +55,12 @@ def log_to(folder: RunFolder, append: bool = False) -> Iterator[None]:
     """Write what the console says to the run's log.txt as well, plain; a resume goes on in it."""
     handler = logging.FileHandler(folder.log, mode="a" if append else "w", encoding="utf-8")
     handler.setFormatter(logging.Formatter("[%(asctime)s] %(levelname)-8s %(message)s"))
+    masking = Masking()
+    LOGGER.addFilter(masking)  # of the logger, so that the console is spared as well
     LOGGER.addHandler(handler)
     try:
         yield
     finally:
         LOGGER.removeHandler(handler)
+        LOGGER.removeFilter(masking)
         handler.close()

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nearer.errors import SpecError
+from nearer.errors import DataError, SpecError
 from nearer.evaluation.given import Track, check_vectors, evaluate_vectors
 from nearer.evaluation.reading import ReadSet, read_evaluation_set
 from nearer.evaluation.result import EvaluationResult
@@ -53,7 +53,12 @@ def evaluate_embeddings(
     check_vectors(query, index, read.data, read.queries)
     for note in read.notes:
         LOGGER.warning("%s", note)
-    return evaluate_vectors(query, index, read.data, measure, track), read
+    try:
+        return evaluate_vectors(query, index, read.data, measure, track), read
+    except DataError as error:
+        names = " and ".join(vectors.source for vectors in (query, index) if vectors is not None)
+        said = str(error)
+        raise DataError(said if names in said else f"{names}: {said}") from error
 
 
 def _sides(embeddings: Any, has_index: bool) -> list[tuple[Any, str]]:

@@ -1,6 +1,5 @@
 """Run: a handle on a run's folder. Reads; whoever executes a run writes."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.errors import NearerError
 from nearer.loop.state import StopKind, StopReason
 from nearer.run.record import RunFolder, Status
+from nearer.run.record_shape import read_points
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,8 +81,9 @@ class Run:
             text = self._folder.metrics.read_text(encoding="utf-8")
         except FileNotFoundError:
             return []
-        # A process that died may have left a last line without its end.
-        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        except (OSError, ValueError) as error:
+            raise NearerError(f"{self._folder.metrics} cannot be read: {error}") from error
+        return read_points(text, self._folder.metrics)
 
     @property
     def artifact(self) -> Path:
@@ -111,7 +112,7 @@ class Run:
     def logs(self) -> str:
         """What the console said."""
         try:
-            return self._folder.log.read_text(encoding="utf-8")
+            return self._folder.log.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return ""
 

@@ -1,4 +1,4 @@
-"""Drawing a name for a run that has none."""
+"""Names of runs and experiments: what may be one, and drawing one for a run that has none."""
 
 import secrets
 
@@ -14,6 +14,26 @@ SECOND = (
     "pelican pike plover puffin quail raven robin salmon seal shrew siskin snipe sparrow stoat "
     "stork swallow swan swift tern thrush trout vole wagtail wolf wren"
 ).split()
+
+
+LONGEST = 100
+"""Characters of a name at most; with what is put before and after it, it has to fit a file name."""
+
+
+def cannot_name(text: str) -> str | None:
+    """Why a text can't be the name of a run or an experiment; None where it can.
+
+    Example:
+        >>> cannot_name("a/b")
+        '"a/b" cannot name a folder; use letters, digits, "-" and "_"'
+    """
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    if len(text) > LONGEST:
+        return f'"{shown[:20]}…" has {len(text)} characters; a name has at most {LONGEST}'
+    outside = not text.strip() or text.startswith(".") or text != text.strip()
+    if outside or any(c in '/\\:*?"<>|' or not c.isprintable() for c in text):
+        return f'"{shown}" cannot name a folder; use letters, digits, "-" and "_"'
+    return None
 
 
 def draw_name() -> str:

@@ -1,6 +1,7 @@
 """run.json and the other files of a run's folder: where they are, how they are read and written."""
 
 import contextlib
+import glob
 import json
 import math
 import os
@@ -17,6 +18,8 @@ from typing import Any, Literal
 
 from nearer.artifact.atomic import write_text
 from nearer.errors import NearerError, RunExists, RunNotFound, UsageError, did_you_mean
+from nearer.run.names import cannot_name
+from nearer.run.record_shape import WAY_OUT, check_record
 
 Status = Literal["created", "running", "finished", "failed", "interrupted", "dead"]
 PACKAGES = (
@@ -69,20 +72,24 @@ class RunFolder:
             NearerError: run.json is not readable.
         """
         try:
-            values = json.loads(self.record.read_text(encoding="utf-8"))
+            values: Any = json.loads(self.record.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RunNotFound(f"no run in {self.path}") from None
-        except (OSError, ValueError) as error:
-            raise NearerError(f"{self.record} cannot be read: {error}") from error
-        if not isinstance(values, dict) or "status" not in values:
-            raise NearerError(f"{self.record} is not the record of a run")
-        if values["status"] in ("created", "running") and not _alive(values.get("process", {})):
-            values["status"] = "dead"
-        return values
+        except (OSError, ValueError, RecursionError) as error:
+            raise NearerError(f"{self.record} cannot be read: {error}; {WAY_OUT}") from error
+        record = check_record(values, self.record)
+        if record["status"] in ("created", "running") and not _alive(record["process"]):
+            record["status"] = "dead"
+        return record
 
     def write(self, values: dict[str, Any]) -> None:
         """Replace run.json, whole."""
-        write_text(self.record, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+        said = json.dumps(values, indent=2, ensure_ascii=False)
+        try:
+            said.encode("utf-8")
+        except UnicodeEncodeError:  # a file's name that is not UTF-8
+            said = json.dumps(values, indent=2)
+        write_text(self.record, said + "\n")
 
     def update(self, **values: Any) -> None:
         """Change some of run.json."""
@@ -137,7 +144,7 @@ def create(runs: Path, experiment: str, name: str, spec: dict[str, Any]) -> RunF
 
 
 def _cannot_write(runs: Path, error: OSError) -> UsageError:
-    return UsageError(f"cannot write to {runs}: {error.strerror}; choose another runs_dir")
+    return UsageError(f"cannot write to {runs}: {error.strerror or error}; choose another runs_dir")
 
 
 def fresh_record(experiment: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
@@ -173,8 +180,15 @@ def find(runs: Path, name: str, experiment: str | None = None) -> RunFolder:
 
 
 def all_runs(runs: Path, experiment: str | None = None) -> list[RunFolder]:
-    """All runs, by experiment and name."""
-    records = sorted(runs.glob(f"{experiment or '*'}/*/run.json"))
+    """All runs, by experiment and name.
+
+    Raises:
+        UsageError: The experiment can't be the name of a folder.
+    """
+    if experiment and (why := cannot_name(experiment)):
+        raise UsageError(f"experiment: {why}")
+    pattern = glob.escape(experiment) if experiment else "*"
+    records = sorted(runs.glob(f"{pattern}/*/run.json"))
     return [RunFolder(p.parent) for p in records if not p.parent.name.startswith(".")]
 
 

@@ -32,15 +32,22 @@ def build_callback(described: Callback | Mapping[str, Any]) -> Callback:
     if isinstance(described, Callback):
         return described
     if not isinstance(described, Mapping) or not isinstance(described.get("name"), str):
-        raise SpecError([f"callbacks: {described!r} is neither a Callback nor a name with options"])
+        raise SpecError(
+            [
+                f"callbacks: {described!r} is neither a Callback nor a name with options, "
+                '{"name": "EarlyStopping", "patience": 2}'
+            ]
+        )
     options = {key: value for key, value in described.items() if key != "name"}
     # "name" is both the callback's and an option of EvaluationCallback; the latter is written
     # "evaluation_name" in a spec.
     if "evaluation_name" in options:
         options["name"] = options.pop("evaluation_name")
     cls = _class(described["name"])
-    takes = [n for n in inspect.signature(cls).parameters if n != "self"]
-    wrong = [name for name in options if name not in takes]
+    parameters = inspect.signature(cls).parameters.values()
+    takes = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)  # and says itself what is wrong
+    wrong = [name for name in options if name not in takes and not takes_any]
     if wrong:
         raise SpecError(
             [
@@ -55,7 +62,7 @@ def build_callback(described: Callback | Mapping[str, Any]) -> Callback:
         raise SpecError([f"{cls.__name__}: {error}"]) from error
     try:
         return cls(**options)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         given = ", ".join(f"{name}={value!r}" for name, value in options.items())
         raise SpecError([f"{cls.__name__} cannot be built with {given}: {error}"]) from error
 
@@ -88,10 +95,16 @@ def _class(name: str) -> type[Callback]:
     module, _, attribute = name.partition(":")
     try:
         cls = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UnknownName(f'callback "{name}" cannot be imported: {error}') from error
+    except Exception as error:  # whatever the user's module does when it is imported
+        said = str(error) or type(error).__name__
+        raise UnknownName(
+            f'callback "{name}" cannot be imported: {said}. Write package.module:Class, of a '
+            "module that Python finds."
+        ) from error
     if not (inspect.isclass(cls) and issubclass(cls, Callback)):
-        raise UnknownName(f'"{name}" is not a Callback')
+        raise UnknownName(
+            f'"{name}" is not a Callback; name a class that derives from nearer.Callback'
+        )
     return cls
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from nearer.evaluation.budget import memory_bytes
 from nearer.evaluation.distances import Distance
@@ -59,12 +59,18 @@ def evaluate_any(
             sample_seed=(sample_seed, 0),
         )
     )
+    if isinstance(cutoffs, int | str):
+        faults.add(f"cutoffs: {cutoffs!r}; must be a list of whole numbers, [1, 10]")
+        cutoffs = ()
+    if on_bad_row not in get_args(OnBadRow):
+        faults.add(f"on_bad_row: {on_bad_row!r}; must be 'error' or 'skip'")
+    if not isinstance(columns, Mapping | None):
+        faults.add(f"columns: {columns!r}; must be names with values")
     if trec_run is not None and not Path(trec_run).expanduser().parent.is_dir():
-        faults.add(f"trec_run: there is no folder {Path(trec_run).parent}")
+        faults.add(f"trec_run: there is no folder {Path(trec_run).parent}; make it first")
     budget = faults.get(lambda: memory_bytes(memory_budget))
-    measure = faults.get(
-        lambda: Measure(max(limit, 1), cutoffs, distance, definitions, None, budget or 1)
-    )
+    k = limit if isinstance(limit, int) and limit > 0 else 1
+    measure = faults.get(lambda: Measure(k, cutoffs, distance, definitions, None, budget or 1))
     faults.report()
     reading: dict[str, Any] = {
         "query_data": query_data,

@@ -12,6 +12,7 @@ from nearer.errors import SpecError, UsageError
 from nearer.evaluation.budget import memory_bytes
 from nearer.run.cadence import read_cadence
 from nearer.run.faults import fault_line, misfits
+from nearer.run.names import cannot_name
 from nearer.run.pairs import numbers, pairs, values
 
 Count = Annotated[int, Field(ge=1)]
@@ -23,7 +24,9 @@ MODELS = ("model", "query_model", "index_model")
 class RunSpec(BaseModel):
     """The options of `nearer.fit`, `nearer fit` and spec.toml: one name in all three places."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, allow_inf_nan=False
+    )
 
     model: Any = Field(
         None, description="Catalog name, hub id, local folder, SentenceTransformer or nn.Module."
@@ -202,11 +205,9 @@ class RunSpec(BaseModel):
     @field_validator("name", "experiment")
     @classmethod
     def _plain_name(cls, value: str | None) -> str | None:
-        bad = value is not None and (
-            not value or value.startswith(".") or any(c in '/\\:*?"<>|\0' for c in value)
-        )
-        if bad:
-            raise ValueError(f'"{value}" cannot name a folder; use letters, digits, "-" and "_"')
+        why = None if value is None else cannot_name(value)
+        if why:
+            raise ValueError(why)
         return value
 
     @property

@@ -13,19 +13,20 @@ from nearer.loop.callback import Callback
 from nearer.run.door import Plan
 from nearer.run.recorder import fingerprint_of
 from nearer.run.registry import describe_callback
+from nearer.run.secrets import without_secrets
 from nearer.run.spec import MODELS, PATHS, RunSpec
 
 
 def spec_to_json(spec: RunSpec) -> dict[str, Any]:
     """The options that were given, so that they parse to the same spec again.
 
-    Objects (a Dataset, a module) cannot be written down: they stand as {"object": description} and
-    must be given again.
+    Objects (a Dataset, a module) cannot be written down, and secrets must not be: they stand as
+    {"object": description} and must be given again.
     """
     given = {name: getattr(spec, name) for name in sorted(spec.model_fields_set)}
     for of_this_call in ("resume", "verify"):
         given.pop(of_this_call, None)
-    return {name: _plain(value, name) for name, value in given.items()}
+    return {name: without_secrets(_plain(value, name), name) for name, value in given.items()}
 
 
 def lost(spec: Mapping[str, Any]) -> list[str]:

@@ -1,8 +1,12 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from support.tiny import Letters
 
 from nearer.artifact.card import model_card
@@ -159,3 +163,64 @@ def test_a_module_needs_an_instance_of_itself(tmp_path: Path) -> None:
         f"{tmp_path / 'a'} holds the weights of a support.tiny.Letters; give module=…, an instance "
         "of it"
     )
+
+
+@pytest.mark.parametrize(
+    "sly", ["a\r# b", "a\u2028# b", "a\x0b# b", "a\x85# b", "~~a~~", "\x1b[31m", "&lt;", "![a](b)"]
+)
+def test_no_break_of_a_line_and_no_mark_gets_into_the_card(sly: str) -> None:
+    manifest = replace(MANIFEST, name=sly, base_model=sly, metrics={sly: 1.0}, definitions=sly)
+    card = model_card(manifest)
+    assert not [line for line in card.splitlines() if line.startswith("# b")]
+    assert "\x1b" not in card
+    assert "~~a" not in card
+    assert "![a]" not in card
+    assert "&lt;" not in card.replace("\\&lt;", "")
+
+
+@given(st.text(), st.text())
+def test_the_metadata_of_a_card_stay_yaml(name: str, base: str) -> None:
+    card = model_card(replace(MANIFEST, name=name, base_model=f"{base}/{name}"))
+    head = card.removeprefix("---\n").partition("\n---\n")[0]
+    values = yaml.safe_load(head)
+    assert values["tags"] == ["sentence-transformers", "nearer"]
+    assert values.get("base_model", f"{base}/{name}") == f"{base}/{name}"
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": 3}, "name"),
+        ({"dimension": "384"}, "dimension"),
+        ({"dimension": -1}, "dimension"),
+        ({"metrics": {"a": "b"}}, "metrics"),
+        ({"metrics": []}, "metrics"),
+        ({"spec": None}, "spec"),
+        ({"versions": {"a": 1}}, "versions"),
+        ({"epoch": 1.5}, "epoch"),
+        ({"module_class": []}, "module_class"),
+    ],
+)
+def test_a_value_of_another_kind_is_named(
+    change: dict[str, Any], name: str, tmp_path: Path
+) -> None:
+    values = json.loads(MANIFEST.to_json()) | change
+    (tmp_path / "nearer.json").write_text(json.dumps(values))
+    with pytest.raises(ArtifactError, match=f'has no proper value for "{name}"'):
+        read_manifest(tmp_path)
+
+
+def test_a_link_inside_of_an_artifact_is_fine_and_one_outside_is_not(tmp_path: Path) -> None:
+    folder = tmp_path / "artifact"
+    manifest = Manifest("module", "letters", "letters", 8)
+    save_artifact(ModuleEncoder(Letters(), dimension=8), folder, manifest)
+    weights = folder / "model.safetensors"
+    weights.rename(folder / "blob")
+    weights.symlink_to(folder / "blob")
+    verify(folder, read_manifest(folder))
+    (folder / "blob").rename(tmp_path / "blob")
+    weights.unlink()
+    weights.symlink_to(tmp_path / "blob")
+    with pytest.raises(ArtifactError, match="is a link that leads outside"):
+        verify(folder, read_manifest(folder))

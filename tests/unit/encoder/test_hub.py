@@ -33,8 +33,14 @@ def http(cls):
 
 def test_a_folder_asks_nobody(monkeypatch, tmp_path):
     asked = answer(monkeypatch, OSError("no network"))
-    assert hub.cache_alone(str(tmp_path)) is False
+    assert hub.cache_alone(str(tmp_path)) is True
     assert asked == []
+
+
+def test_an_adapter_may_name_a_base_model_on_the_hub(monkeypatch, tmp_path):
+    answer(monkeypatch, OSError("no network"))
+    (tmp_path / "adapter_config.json").write_text("{}")
+    assert hub.cache_alone(str(tmp_path)) is False
 
 
 def test_a_model_that_is_there_is_loaded_as_usual(monkeypatch):

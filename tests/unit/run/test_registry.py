@@ -80,7 +80,7 @@ def test_a_callback_of_the_users_own() -> None:
         (
             {"name": "EarlyStopping", "patience": "x"},
             SpecError,
-            "cannot be built with patience='x'",
+            "patience: 'x'; must be a whole number",
         ),
         ({"name": "EvaluationCallback"}, SpecError, "missing a required argument: 'query_data'"),
         ({"patience": 1}, SpecError, "is neither a Callback nor a name with options"),

@@ -88,7 +88,8 @@ def test_every_fault_is_in_our_words(option: str, value: Any, says: str) -> None
 
 @pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "a/b", "a\\b", "a:b", "a*", "a\0", "?"])
 def test_names_that_cannot_name_a_folder(name: str) -> None:
-    says = f'"{name}" cannot name a folder; use letters, digits, "-" and "_"'
+    shown = name.replace("\0", "\\x00")
+    says = f'"{shown}" cannot name a folder; use letters, digits, "-" and "_"'
     assert faults(name=name) == (f"name: {says}",)
     assert faults(experiment=name) == (f"experiment: {says}",)
 
