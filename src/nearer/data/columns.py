@@ -13,7 +13,7 @@ from nearer.data.contents import Contents
 from nearer.data.examples import Examples, Modality, Side
 from nearer.data.keeping import Keep, kept_examples
 from nearer.data.kinds import Kind, match_kind
-from nearer.data.reading import Source, read_rows
+from nearer.data.reading import Source, path_of, read_rows
 from nearer.data.rows import BadRows, refuse
 
 __all__ = ["Examples", "Kind", "OnBadRow", "read_examples"]
@@ -56,8 +56,7 @@ def read_examples(
         (<Kind.PAIRS: 'pairs'>, 1)
     """
     if keep is not None and encoding is None and isinstance(source, str | Path):
-        path = Path(source).expanduser()
-        kept = kept_examples(path, str(source), columns, on_bad_row, keep)
+        kept = kept_examples(path_of(source), str(source), columns, on_bad_row, keep)
         if kept is not None:
             return kept
     rows = read_rows(source, encoding)

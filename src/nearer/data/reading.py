@@ -50,7 +50,7 @@ def read_rows(source: Source, encoding: str | None = None) -> Rows:
         ['query', 'document']
     """
     if isinstance(source, (str, Path)):
-        rows = _read_path(_path(source), encoding, str(source))
+        rows = _read_path(path_of(source), encoding, str(source))
     else:
         rows = rows_of_object(source)
     names = rows.table.column_names
@@ -69,7 +69,7 @@ def read_rows(source: Source, encoding: str | None = None) -> Rows:
     return rows
 
 
-def _path(source: str | Path) -> Path:
+def path_of(source: str | Path) -> Path:
     """The path that is meant.
 
     Raises:
