@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nearer.run.spec import RunSpec, runs_folder
+from nearer.run.spec import runs_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from nearer.evaluation.result import EvaluationResult
     from nearer.loop.callback import Callback
     from nearer.run.handle import Run
-
-
-HOLDS_DATA = {"train_data", "eval_data", "query_data", "index_data", "qrels", "model", "callbacks"}
 
 
 def fit(
@@ -55,6 +52,7 @@ def fit(
     scheduler_options: Mapping[str, Any] | None = None,
     warmup: float = 0.1,
     clip_norm: float = 1.0,
+    on_nonfinite: Literal["error", "skip"] = "error",
     evaluate_every: Literal["epoch"] | int = "epoch",
     micro_batch: int | None = None,
     training_memory: int | str = "auto",
@@ -119,6 +117,7 @@ def fit(
         scheduler_options: Options of the latter.
         warmup: Share of the steps over which the rate rises from 0.
         clip_norm: Largest gradient norm; 0 clips nothing.
+        on_nonfinite: "error", or "skip" to pass over batches whose loss or gradient is not finite.
         evaluate_every: "epoch", or a number of steps.
         micro_batch: Most rows embedded, and held, at a time; default by lengths and memory.
         training_memory: Memory for activations: "4GiB", or bytes; default: half of what is free.
@@ -158,8 +157,9 @@ def fit(
     """
     given = dict(locals())
     from nearer.run.execute import execute
+    from nearer.run.spec_json import not_default
 
-    return execute({k: v for k, v in given.items() if v is not None and not _default(k, v)})
+    return execute(not_default(given))
 
 
 def evaluate(
@@ -291,10 +291,3 @@ def list_runs(experiment: str | None = None, runs_dir: str | Path | None = None)
 
 def _folder(runs_dir: str | Path | None) -> Path:
     return runs_folder(None if runs_dir is None else str(runs_dir))
-
-
-def _default(name: str, value: Any) -> bool:
-    """Whether a value is the option's default; what holds data is never compared."""
-    if name in HOLDS_DATA:
-        return isinstance(value, tuple) and not value
-    return bool(value == RunSpec.model_fields[name].default)

@@ -187,6 +187,7 @@ def _run(
         stop_reason={"kind": result.stop_reason.kind, "detail": result.stop_reason.detail},
         epochs_run=result.epochs_run,
         steps=result.steps,
+        skipped_batches=result.skipped_batches,
         best_epoch=best_epoch(plan, result),
         kept=kept_point(result),
         metrics={"before": metrics_of(first(result)), "after": metrics_of(result.kept)},

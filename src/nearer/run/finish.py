@@ -25,6 +25,9 @@ def say_how_it_went(plan: Plan, result: FitResult, seconds: float) -> None:
     LOGGER.info("Done ✨")
     LOGGER.info("Finetuning took %s", duration(seconds))
     LOGGER.info("Stopped: %s", result.stop_reason.detail)
+    if result.skipped_batches:
+        skipped, steps = result.skipped_batches, result.steps
+        LOGGER.warning("%s of %s batches had no finite loss and were skipped", skipped, steps)
     kept = result.kept
     if kept is not None and plan.keep == "best":
         if kept.epoch == 0 and result.steps:

@@ -91,3 +91,18 @@ def _size(value: Any) -> str:
         return f"{len(value):,} rows"
     except TypeError:
         return "no length"
+
+
+HOLDS_DATA = {"train_data", "eval_data", "query_data", "index_data", "qrels", "model", "callbacks"}
+"""Options that may be tables, arrays or modules, which are never compared."""
+
+
+def not_default(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that say something: neither None nor what they are anyway."""
+    return {k: v for k, v in options.items() if v is not None and not _default(k, v)}
+
+
+def _default(name: str, value: Any) -> bool:
+    if name in HOLDS_DATA:
+        return isinstance(value, tuple) and not value
+    return bool(value == RunSpec.model_fields[name].default)
