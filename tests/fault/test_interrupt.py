@@ -193,6 +193,56 @@ def test_a_second_ctrl_c_acts_at_once() -> None:
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
+SLOW = """
+import sys, time
+import nearer
+
+class Slow(nearer.Callback):
+    def on_train_batch_begin(self, ctx):
+        print("in the step", flush=True)
+        for _ in range(6000):  # a step that takes longer than anybody waits
+            time.sleep(0.01)
+
+nearer.fit(model=sys.argv[1], train_data=sys.argv[2], runs_dir=sys.argv[3], name="mine",
+           callbacks=[Slow()], val_split=0.2)
+"""
+
+
+def test_a_second_ctrl_c_leaves_in_the_middle_of_a_step(bench: Bench) -> None:
+    script = bench.write("slow.py", SLOW)
+    command = [sys.executable, script, str(bench.model), bench.files["train_data"], str(bench.runs)]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert process.stdout.readline() == "in the step\n"
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            assert process.poll() is None  # the step is finished first, as far as it knows
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE / 2) in (130, -signal.SIGINT)
+            err = process.stderr.read()
+        finally:
+            process.kill()
+    folder = bench.runs / "default" / "mine"
+    assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "log.txt",
+        "metrics.jsonl",
+        "ranks",
+        "run.json",
+    ]
+    assert "\x1b" not in err
+    for line in (folder / "metrics.jsonl").read_text().splitlines():
+        json.loads(line)
+
+
 class Fails(nearer.Callback):
     """Raises an error at the end of the first epoch."""
 

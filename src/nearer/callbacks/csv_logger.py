@@ -1,8 +1,10 @@
 """CSVLogger: one line for each evaluation point in a CSV file."""
 
 import csv
+import io
 from pathlib import Path
 
+from nearer.callbacks.spare import LineFile
 from nearer.loop.callback import Callback
 from nearer.loop.context import Context
 
@@ -11,7 +13,8 @@ class CSVLogger(Callback):
     """Write the metrics of every evaluation point to a CSV file, epoch 0 included.
 
     Columns are `epoch`, `step`, and every metric that the run declares, in that order; a metric
-    that a point does not report is left empty. A line is on disk as soon as its point is done.
+    that a point does not report is left empty. A line is on disk as soon as its point is done; one
+    that cannot be written is warned about once and comes with the next.
 
     Args:
         filename: The file; folders are made, an existing file is replaced when the fit begins.
@@ -31,8 +34,8 @@ class CSVLogger(Callback):
         self._columns = [metric.key for metric in ctx.declared]
         path = Path(self.filename)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("w", newline="", encoding="utf-8")
-        self._writer = csv.writer(self._file, delimiter=self.separator)
+        self._file = LineFile(path)
+        self._file.begin()
         self._write(["epoch", "step", *self._columns])
 
     def on_metrics(self, ctx: Context) -> None:
@@ -43,10 +46,11 @@ class CSVLogger(Callback):
             self._write([point.epoch, point.step, *values])
 
     def on_close(self, ctx: Context) -> None:
-        """Close the file; the fit may have failed before there was one."""
+        """Write what a full disk has held up; the fit may have failed before there was a file."""
         if "_file" in vars(self):
-            self._file.close()
+            self._file.finish()
 
     def _write(self, row: list[object]) -> None:
-        self._writer.writerow(row)
-        self._file.flush()
+        line = io.StringIO()
+        csv.writer(line, delimiter=self.separator).writerow(row)
+        self._file.add(line.getvalue())

@@ -15,7 +15,7 @@ from nearer.encoder.lora import ADAPTER, has_adapters, merged, save_adapter
 from nearer.encoder.protocol import Features, Precision, Prepared, Side
 from nearer.encoder.quiet import quiet
 from nearer.encoder.tokens import Tokens
-from nearer.errors import ModelError
+from nearer.errors import DataError, ModelError
 
 PROMPTS: dict[Side, tuple[str, ...]] = {
     "query": ("query",),
@@ -149,8 +149,11 @@ def _decoded(item: Any) -> Any:
     """A picture where the item is a path; a text is a plain string and stays what it is."""
     if not isinstance(item, Path):
         return item
-    with Image.open(item) as picture:
-        return picture.convert("RGB")
+    try:
+        with Image.open(item) as picture:
+            return picture.convert("RGB")
+    except OSError as error:  # it could be read when the data was checked
+        raise DataError(f"picture {item} cannot be read (any more): {error}") from error
 
 
 def _rows(

@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from nearer.callbacks import ProgressBar
+from nearer.callbacks.spare import Spare
 from nearer.encoder.compiling import compile_encoder
 from nearer.encoder.kept import KeptFolders, default_kept
 from nearer.encoder.protocol import Track, untracked
@@ -35,6 +36,7 @@ from nearer.run.build import (
     keep_frozen_parts,
 )
 from nearer.run.device import check_device, make_accelerator, resolve_precision
+from nearer.run.disk import disk_fault, is_disk_fault
 from nearer.run.door import Plan, check
 from nearer.run.examples import write_examples
 from nearer.run.finish import (
@@ -46,15 +48,11 @@ from nearer.run.finish import (
     next_command,
     say_how_it_went,
 )
-from nearer.run.folder import log_to, take_folder
+from nearer.run.folder import log_to, note_end, take_folder
 from nearer.run.handle import Run
 from nearer.run.launch import main_first, on_all, open_world, quiet_but_first
-from nearer.run.record import (
-    RunFolder,
-    find,
-    now,
-    process,
-)
+from nearer.run.lock import process, release, way_out, where
+from nearer.run.record import RunFolder, find, now
 from nearer.run.recorder import Recorder
 from nearer.run.signals import SignalWatch
 from nearer.run.spec import RunSpec, parse, runs_folder
@@ -88,6 +86,7 @@ def execute(options: dict[str, Any]) -> Run:
         stack.enter_context(quiet_but_first(world))
         plan = main_first(world, partial(check, spec, keep))
         folder = take_folder(plan, earlier, world)
+        stack.callback(release, folder.path)
         bar = next(c for c in plan.callbacks if isinstance(c, ProgressBar))
         if world.is_main:
             stack.enter_context(log_to(folder))
@@ -99,7 +98,7 @@ def execute(options: dict[str, Any]) -> Run:
         except Interrupted as error:
             error.told = not world.is_main
             if error.run is None:  # it came before the first step
-                folder.update(status="interrupted", error=str(error), finished=now())
+                note_end(folder, error, status="interrupted", error=str(error), finished=now())
             raise
         except BaseException as error:
             world.fail(error)
@@ -111,8 +110,10 @@ def execute(options: dict[str, Any]) -> Run:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             notes = getattr(error, "__notes__", [])
             said = "; ".join([f"{type(error).__name__}: {error}", *notes])
-            folder.update(status=status, error=said, finished=now())
+            note_end(folder, error, status=status, error=said, finished=now())
             LOGGER.error("Run %s %s: %s", folder.path.name, status, said)
+            if isinstance(error, OSError) and is_disk_fault(error):
+                raise disk_fault(error, folder.path) from error
             raise
 
 
@@ -181,7 +182,8 @@ def _run(
     say_how_it_went(plan, result, seconds)
     if world.is_main:
         build_artifact(plan, folder, encoder, result)
-        write_examples(plan, folder, result)
+        with Spare("examples").attempt():
+            write_examples(plan, folder, result)
     folder.update(
         status="interrupted" if interrupted else "finished",
         stop_reason={"kind": result.stop_reason.kind, "detail": result.stop_reason.detail},
@@ -234,8 +236,8 @@ def _spec(options: dict[str, Any]) -> tuple[RunSpec, RunFolder | None]:
     record = folder.read()
     if record["status"] in ("created", "running"):
         raise RunExists(
-            f'run "{folder.path.name}" is still running, as process {record["process"]["pid"]} on '
-            f"{record['process']['host']}; wait for it, or end that process first"
+            f'run "{folder.path.name}" is still running, as {where(record["process"])}; '
+            f"{way_out(record['process'], folder.path)}"
         )
     recorded = record["spec"]
     faults = lost({name: value for name, value in recorded.items() if name not in options})

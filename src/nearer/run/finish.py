@@ -12,6 +12,7 @@ from nearer.artifact.store import save_artifact
 from nearer.encoder.catalog import find_entry
 from nearer.encoder.protocol import Encoder
 from nearer.loop.state import EvaluationPoint, FitResult
+from nearer.run.disk import artifact_is_whole
 from nearer.run.door import Plan
 from nearer.run.record import RunFolder, environment, plain_metrics
 
@@ -55,23 +56,24 @@ def build_artifact(plan: Plan, folder: RunFolder, encoder: Encoder, result: FitR
         base = f"{base_model(spec.query_model, query)} + {base_model(spec.index_model, index)}"
     module = type(encoder.module)
     evaluations = plan.evaluations
-    save_artifact(
-        encoder,
-        folder.artifact,
-        Manifest(
-            kind=artifact_kind(encoder),
-            name=encoder.name,
-            base_model=base,
-            dimension=encoder.dimension,
-            precision=encoder.precision,
-            module_class=f"{module.__module__}.{module.__qualname__}",
-            epoch=None if result.kept is None else result.kept.epoch,
-            metrics=metrics_of(result.kept),
-            definitions=evaluations[0].definitions if evaluations else "trec",
-            spec=folder.read()["spec"],
-            versions=environment()["versions"],
-        ),
-    )
+    with artifact_is_whole(folder.artifact):
+        save_artifact(
+            encoder,
+            folder.artifact,
+            Manifest(
+                kind=artifact_kind(encoder),
+                name=encoder.name,
+                base_model=base,
+                dimension=encoder.dimension,
+                precision=encoder.precision,
+                module_class=f"{module.__module__}.{module.__qualname__}",
+                epoch=None if result.kept is None else result.kept.epoch,
+                metrics=metrics_of(result.kept),
+                definitions=evaluations[0].definitions if evaluations else "trec",
+                spec=folder.read()["spec"],
+                versions=environment()["versions"],
+            ),
+        )
 
 
 def next_command(plan: Plan, folder: RunFolder) -> str:

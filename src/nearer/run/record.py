@@ -6,7 +6,6 @@ import math
 import os
 import platform
 import shutil
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import Any, Literal
 
 from nearer.artifact.atomic import write_text
 from nearer.errors import NearerError, RunExists, RunNotFound, UsageError, did_you_mean
+from nearer.run import lock
 
 Status = Literal["created", "running", "finished", "failed", "interrupted", "dead"]
 PACKAGES = (
@@ -70,8 +70,14 @@ class RunFolder:
             raise NearerError(f"{self.record} cannot be read: {error}") from error
         if not isinstance(values, dict) or "status" not in values:
             raise NearerError(f"{self.record} is not the record of a run")
-        if values["status"] in ("created", "running") and not _alive(values.get("process", {})):
-            values["status"] = "dead"
+        if values["status"] in ("created", "running"):
+            owner = values.get("process")
+            if not lock.works(owner if isinstance(owner, dict) else {}, self.path):
+                values["status"] = "dead"
+                with contextlib.suppress(OSError, ValueError):  # it may have ended just now
+                    later = json.loads(self.record.read_text(encoding="utf-8"))
+                    if later["status"] not in ("created", "running"):
+                        return dict(later)
         return values
 
     def write(self, values: dict[str, Any]) -> None:
@@ -104,7 +110,7 @@ class Elsewhere(RunFolder):
 
 
 def create(runs: Path, experiment: str, name: str, spec: dict[str, Any]) -> RunFolder:
-    """Make the folder of a run with its record in it, status "created".
+    """Make the folder of a run with its record in it, status "created"; this process holds it.
 
     Raises:
         RunExists: The name is taken.
@@ -124,7 +130,15 @@ def create(runs: Path, experiment: str, name: str, spec: dict[str, Any]) -> RunF
         ) from None
     except OSError as error:
         raise _cannot_write(runs, error) from error
-    folder.write(fresh_record(experiment, name, spec))
+    try:
+        lock.take(folder.path)
+        folder.write(fresh_record(experiment, name, spec))
+    except BaseException as error:
+        lock.release(folder.path)
+        folder.remove()
+        if isinstance(error, OSError):
+            raise _cannot_write(runs, error) from error
+        raise
     return folder
 
 
@@ -143,7 +157,7 @@ def fresh_record(experiment: str, name: str, spec: dict[str, Any]) -> dict[str, 
         "created": now(),
         "spec": spec,
         "environment": environment(),
-        "process": process(),
+        "process": lock.process(),
     }
 
 
@@ -188,36 +202,6 @@ def environment() -> dict[str, Any]:
     }
 
 
-def process() -> dict[str, Any]:
-    """This process, so that a later look can tell whether it still runs."""
-    return {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
-
-
 def now() -> str:
     """The time in UTC, ISO form, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _alive(owner: dict[str, Any]) -> bool:
-    """Whether the process still runs; one on another host is believed to."""
-    if owner.get("host") != socket.gethostname():
-        return True
-    pid = owner.get("pid")
-    if not isinstance(pid, int):
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    # The number may have been given to another process since: compare when that one started.
-    return owner.get("started") is None or _started(pid) == owner["started"]
-
-
-def _started(pid: int) -> str | None:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    return stat.rpartition(")")[2].split()[19]

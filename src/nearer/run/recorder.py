@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.feather as feather
 
+from nearer.artifact.atomic import new_file
 from nearer.callbacks import EvaluationCallback
+from nearer.callbacks.spare import LineFile, Spare
 from nearer.data.collection import Collection
 from nearer.data.fingerprint import fingerprint
 from nearer.loop.callback import Callback
@@ -32,12 +33,14 @@ class Recorder(Callback):
     def __init__(self, folder: RunFolder, evaluations: Sequence[EvaluationCallback]) -> None:
         self.folder = folder
         self.evaluations = list(evaluations)
+        self._lines = LineFile(folder.metrics)
+        self._spare = Spare("ranks of the queries")
 
     def on_fit_begin(self, ctx: Context) -> None:
         """Begin with empty records; `seconds` of a line counts from here."""
         self._began = time.monotonic()
         self._data: dict[str, tuple[pa.Table, dict[str, Any]]] = {}
-        self.folder.metrics.write_text("", encoding="utf-8")
+        self._lines.begin()
         self.folder.ranks.mkdir(exist_ok=True)
         for left in self.folder.ranks.glob("*.arrow"):  # of an attempt that came to nothing
             left.unlink()
@@ -48,7 +51,8 @@ class Recorder(Callback):
         if point is None:
             return
         for evaluation in self.evaluations:
-            self._write_ranks(evaluation, point, ctx.config.model_name)
+            with self._spare.attempt():
+                self._write_ranks(evaluation, point, ctx.config.model_name)
         line = json.dumps(
             {
                 "epoch": point.epoch,
@@ -57,10 +61,11 @@ class Recorder(Callback):
                 "seconds": round(time.monotonic() - self._began, 3),
             }
         )
-        with self.folder.metrics.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        self._lines.add(line + "\n")
+
+    def on_close(self, ctx: Context) -> None:
+        """Write the lines that a full disk has held up."""
+        self._lines.finish()
 
     def _write_ranks(
         self, evaluation: EvaluationCallback, point: EvaluationPoint, model_name: str
@@ -81,7 +86,8 @@ class Recorder(Callback):
         said = json.dumps({**facts, "metrics": directions})
         table = table.replace_schema_metadata({FACTS: said.encode()})
         path = self.folder.ranks / ranks_file(name, point.epoch, point.step)
-        feather.write_feather(table, str(path), compression="zstd")
+        with new_file(path) as file:
+            feather.write_feather(table, file, compression="zstd")
 
 
 def _columns(data: Any) -> pa.Table:
