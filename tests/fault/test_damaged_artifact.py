@@ -10,6 +10,7 @@ from nearer.artifact.manifest import FILENAME, Manifest, read_manifest
 from nearer.artifact.store import save_artifact
 from nearer.encoder.loading import load_sentence_transformer
 from nearer.encoder.sentence import SentenceTransformerEncoder
+from nearer.errors import ArtifactError
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_a_flipped_byte_in_each_file_is_refused_and_the_file_is_named(bench: Ben
         size = path.stat().st_size
         for at in sorted({0, size // 2, size - 1}) if size else ():
             before = flip(path, at)
-            with pytest.raises(nearer.ArtifactError) as caught:
+            with pytest.raises(ArtifactError) as caught:
                 nearer.load(artifact)
             assert str(caught.value).startswith(f"{path} is damaged")
             path.write_bytes(before)

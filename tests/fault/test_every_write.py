@@ -3,7 +3,6 @@
 import csv
 import errno
 import json
-import logging
 import os
 from collections import Counter
 from pathlib import Path
@@ -20,6 +19,7 @@ from nearer.artifact.store import load_artifact, save_artifact
 from nearer.callbacks import CSVLogger, EvaluationCallback
 from nearer.encoder.loading import load_sentence_transformer
 from nearer.encoder.sentence import SentenceTransformerEncoder
+from nearer.errors import ArtifactError
 from nearer.run import lock
 from nearer.run.disk import artifact_is_whole
 
@@ -31,6 +31,16 @@ QRELS = [{"query-id": str(i), "corpus-id": str(i), "score": 1} for i in range(le
 MODES = [(errno.ENOSPC, False), (errno.ENOSPC, True), (errno.EIO, False), (errno.EROFS, True)]
 SPARE = ("metrics.jsonl", "log.txt", "ranks", "examples.json", "m.csv")
 """What a run goes on without, once it trains."""
+
+HARMLESS = (
+    ("mkdir", "."),  # of the CSV file's folder, which is there
+    ("fsync", "runs/default/mine"),  # after a rename: what was renamed is whole and in its place
+)
+
+
+def is_spare(path: str) -> bool:
+    """Whether a path below the root is that of something spare, or of its temporary file."""
+    return any(part.lstrip(".").startswith(SPARE) for part in Path(path).parts)
 
 
 def fit(root: Path, **changed: Any) -> nearer.Run:
@@ -116,27 +126,23 @@ def test_a_run_survives_every_write_that_fails(
             assert [run.status for run in shown] in ([], ["failed"], ["dead"]), where
         else:
             assert status == "finished", where
-            # Either something spare, or the temporary file of it, or a file beside the lock.
-            assert any(part.lstrip(".").startswith(SPARE) for part in Path(where[1]).parts), where
+            assert where in HARMLESS or is_spare(where[1]), where
             assert (root / "runs/default/mine/artifact").is_dir()
         ended["goes on" if not told else "refused" if status == "none" else "failed"] += 1
     assert set(ended) <= {"goes on", "refused", "failed"}
     print(f"{sum(ended.values())} writes, {os.strerror(error)}, stays={stays}: {dict(ended)}")
 
 
-def test_the_run_goes_on_without_what_only_describes_it(
-    writes: Disk, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_run_goes_on_without_what_only_describes_it(writes: Disk, tmp_path: Path) -> None:
     """One warning for each thing, and its line comes later."""
     name = "runs/default/mine/metrics.jsonl"
     at = [i for i, call in enumerate(writes.calls, 1) if call == ("write", name)]
     assert len(at) == 2
     (root := tmp_path / "one").mkdir()
-    caplog.set_level(logging.WARNING, "nearer")
     with failing_disk(Disk(root, at[0])):
         run = fit(root)
     assert [point["epoch"] for point in run.history] == [0, 1]
-    said = [r.message for r in caplog.records if "metrics.jsonl" in r.message]
+    said = [line for line in run.logs().splitlines() if "metrics.jsonl" in line]
     assert len(said) == 1
     assert "could not be written; the run goes on: [Errno 28] No space left" in said[0]
 
@@ -155,7 +161,7 @@ def test_an_artifact_of_many_files_survives_every_write_that_fails(
         disk = Disk(tmp_path, number)
         with (
             failing_disk(disk),
-            pytest.raises(nearer.ArtifactError, match="No space left") as caught,
+            pytest.raises(ArtifactError, match="No space left") as caught,
             artifact_is_whole(artifact),
         ):
             save_artifact(encoder, artifact, manifest)

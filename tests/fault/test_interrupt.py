@@ -226,8 +226,9 @@ def test_a_second_ctrl_c_leaves_in_the_middle_of_a_step(bench: Bench) -> None:
             time.sleep(0.5)
             assert process.poll() is None  # the step is finished first, as far as it knows
             process.send_signal(signal.SIGINT)
-            assert process.wait(PATIENCE / 2) in (130, -signal.SIGINT)
+            code = process.wait(PATIENCE / 2)
             err = process.stderr.read()
+            assert code in (130, -signal.SIGINT), err
         finally:
             process.kill()
     folder = bench.runs / "default" / "mine"

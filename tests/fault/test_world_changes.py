@@ -17,6 +17,7 @@ from support.toy import ToyBatches, toy_encoder, toy_fit
 
 import nearer
 from nearer.encoder import sentence
+from nearer.errors import DataError
 from nearer.run import lock, record
 
 ROWS = [{"query": f"{a} {b}", "document": f"{b} of {a}"} for a in "abc" for b in "defg"]
@@ -53,7 +54,7 @@ def test_a_clock_that_jumps_changes_no_duration(
 
 def test_a_picture_that_is_deleted_in_the_middle_is_named_with_its_row(tmp_path: Path) -> None:
     path = tmp_path / "shoe.png"
-    with pytest.raises(nearer.DataError) as caught:
+    with pytest.raises(DataError) as caught:
         sentence._decoded(path)
     assert str(caught.value).startswith(f"picture {path} cannot be read (any more): ")
 
@@ -77,7 +78,7 @@ def test_an_item_that_cannot_be_prepared_is_named_with_its_row(ahead: bool) -> N
     encoder = toy_encoder()
     encoder.prepare_items = Missing(train.pairs[5][1])
     encoder.prepares_ahead = ahead  # type: ignore[attr-defined]
-    with pytest.raises(nearer.DataError) as caught:
+    with pytest.raises(DataError) as caught:
         toy_fit(encoder=encoder, train=train)
     said = str(caught.value)
     assert said.startswith("row 5 (counted from 0, of the rows that are used): ")

@@ -150,13 +150,13 @@ def test_a_server_that_does_not_answer_is_waited_for_once(fake, caplog, monkeypa
         Aside, "call", lambda self, f, seconds: waited.append(seconds) or real(self, f, seconds)
     )
     try:
-        result = toy_fit(Tracker("wandb", every=1, timeout=0.05))
+        result = toy_fit(Tracker("wandb", every=1, timeout=0.5))
     finally:
         never.set()
     assert result.epochs_run == 2
-    assert waited == [0.05, 0.05]  # the start, which answered, and the first line
+    assert waited == [0.5, 0.5]  # the start, which answered, and the first line
     (record,) = caplog.records
-    assert record.message == "wandb failed and is left alone from here: no answer in 0.05 seconds"
+    assert record.message == "wandb failed and is left alone from here: no answer in 0.5 seconds"
 
 
 def test_all_calls_come_from_one_thread_that_ends_with_the_fit(fake):
