@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.cli import Bench
+from support.cli import Bench, flags
 
 import nearer
 from nearer.artifact.manifest import FILENAME, Manifest, read_manifest
@@ -52,8 +52,8 @@ def test_a_flipped_byte_in_each_file_is_refused_and_the_file_is_named(bench: Ben
             path.write_bytes(before)
         if size:
             before = flip(path, size // 2)
-            data = ("--query-data", bench.files["query_data"])
-            ran = bench.run("evaluate", artifact, *data)
+            data = {k: v for k, v in bench.files.items() if k != "train_data"}
+            ran = bench.run("evaluate", artifact, *flags(data))
             assert ran.code == 1
             assert ran.err == f"error: {path} is damaged: its hash is not the one in {FILENAME}\n"
             path.write_bytes(before)

@@ -109,7 +109,7 @@ def execute(options: dict[str, Any]) -> Run:
                 raise
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             notes = getattr(error, "__notes__", [])
-            said = "; ".join([f"{type(error).__name__}: {error}", *notes])
+            said = "; ".join([f"{type(error).__name__}: {error}".removesuffix(": "), *notes])
             note_end(folder, error, status=status, error=said, finished=now())
             LOGGER.error("Run %s %s: %s", folder.path.name, status, said)
             if isinstance(error, OSError) and is_disk_fault(error):
