@@ -2,6 +2,7 @@
 
 Counted are opening for writing, each write that reaches the system, fsync, rename, replace, link
 and mkdir; and safetensors, which writes by itself and is made to leave half a file.
+Not counted is what other libraries write past Python: tokenizer.json, of which only the fsync is.
 """
 
 import builtins

@@ -70,7 +70,7 @@ def _sync_name(path: Path) -> None:
     """Make a rename last through a power cut, where the disk can.
 
     By now the new one stands whole in its place, so this failing fails nothing: an error would say
-    of a file that is there that it is not. After a power cut the old one, whole, may be back.
+    of a file that is there that it is not. Only a power cut right then may undo the rename.
     """
     with suppress(OSError):
         _sync(path.parent)
