@@ -10,7 +10,7 @@
     │   ├── RunExists            2    the run's name is taken
     │   └── RunNotFound          2    no run of that name
     ├── ArtifactError            1    an artifact that is damaged or was not written by us
-    ├── NonFiniteLoss            1    the loss became NaN or infinite
+    ├── NonFiniteLoss            1    loss or gradient became NaN or infinite
     ├── ProcessLost              1    another process of the run failed, died or does not answer
     └── Interrupted              130  Ctrl-C or SIGTERM (143); carries the run
 
@@ -81,7 +81,7 @@ class ArtifactError(NearerError):
 
 
 class NonFiniteLoss(NearerError):
-    """The training loss became NaN or infinite."""
+    """The training loss, or its gradient, became NaN or infinite; names the rows."""
 
 
 class ProcessLost(NearerError):

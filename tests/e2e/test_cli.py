@@ -348,6 +348,7 @@ def test_a_run_that_is_still_running_cannot_be_resumed(bench: Bench) -> None:
     path = bench.runs / "default/mine/run.json"
     record = json.loads(path.read_text())
     path.write_text(json.dumps({**record, "status": "running"}))
+    path.with_name("lock").write_text(json.dumps(record["process"]))
     ran = bench.run("fit", "--resume", "--name", "mine", "--runs-dir", bench.runs)
     assert ran.code == 2
     assert f'run "mine" is still running, as process {os.getpid()} on ' in ran.err

@@ -116,12 +116,12 @@ def test_new_folder_puts_the_old_one_back_if_the_new_one_cannot_take_its_place(
 def test_new_folder_that_cannot_be_sure_that_it_took_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It has taken it, whole; that a power cut may undo the rename is no error."""
     path = tmp_path / "artifact"
     fill(path, "old", "a")
     with monkeypatch.context() as patch:
         failing(patch, os, "fsync", 3)  # of the file, of the folder, of the folder around it
-        with pytest.raises(DiskError):
-            fill(path, "new", "a")
+        fill(path, "new", "a")
     assert os.listdir(tmp_path) == ["artifact"]
     assert (path / "a").read_text() == "new"
 

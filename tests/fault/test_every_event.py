@@ -86,3 +86,37 @@ def test_an_error_of_the_loop_itself_has_no_culprit():
         toy_fit(recorder, train=Broken())
     assert not hasattr(caught.value, "__notes__")
     assert recorder.events[-2:] == ["on_exception", "on_close"]
+
+
+def test_all_thirteen_events_are_tried():
+    assert len(WHERE) + 1 == len(Event) == 13
+
+
+@pytest.mark.parametrize("event", [e for e in WHERE if e is not Event.CLOSE], ids=lambda e: e.value)
+def test_of_several_that_fail_at_once_the_first_is_told(event):
+    """Those behind it do not hear the event any more; all of them are closed, once."""
+    epoch, step = WHERE[event]
+    fails = [FailAt(event, Boom(str(i)), epoch) for i in range(3)]
+    last = Recorder()
+    found = fail(*fails, last, expected=fails[0].error)
+    assert found.__notes__ == [f"raised by FailAt.{event.value} at epoch {epoch}, step {step}"]
+    assert last.errors == [fails[0].error]
+    assert last.events[-2:] == ["on_exception", "on_close"]
+
+
+def test_of_several_that_fail_to_close_the_first_is_raised_and_names_the_others():
+    fails, last = [FailAt("on_close", Boom(str(i))) for i in range(3)], Recorder()
+    found = fail(*fails, last, expected=fails[0].error)
+    assert found.__notes__[1:] == [
+        "FailAt.on_close failed too: Boom('1')",
+        "FailAt.on_close failed too: Boom('2')",
+    ]
+    assert last.events[-1] == "on_close"
+
+
+def test_of_several_that_fail_in_on_exception_each_is_a_note():
+    fails = [FailAt("on_exception", Boom(str(i))) for i in range(3)]
+    first, last = Boom("first"), Recorder()
+    found = fail(*fails, FailAt("on_epoch_end", first), last, expected=first)
+    assert found.__notes__[1:] == [f"FailAt.on_exception failed too: Boom('{i}')" for i in range(3)]
+    assert last.events[-2:] == ["on_exception", "on_close"]

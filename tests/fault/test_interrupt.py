@@ -193,6 +193,53 @@ def test_a_second_ctrl_c_acts_at_once() -> None:
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
+SLOW = """
+import time
+from nearer.cli.main import main
+from nearer.loop.trainer import Trainer
+
+def slow(self, batch):
+    print("in the step", flush=True)
+    for _ in range(6000):  # a step that takes longer than anybody waits
+        time.sleep(0.01)
+
+Trainer.step = slow
+main()
+"""
+
+
+def test_a_second_ctrl_c_leaves_in_the_middle_of_a_step(bench: Bench) -> None:
+    words = ["fit", *flags(bench.options(name="mine"))]
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert process.stdout.readline() == "in the step\n"
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            assert process.poll() is None  # the step is finished first, as far as it knows
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE / 2) == 130
+            err = process.stderr.read()
+        finally:
+            process.kill()
+    folder = bench.runs / "default" / "mine"
+    assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"log.txt", "metrics.jsonl", "ranks", "run.json"}
+    assert err.splitlines()[-1] == "error: interrupted"
+    assert "Traceback" not in err
+    assert "\x1b" not in err
+    (line,) = (folder / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(line)["epoch"] == 0
+
+
 class Fails(nearer.Callback):
     """Raises an error at the end of the first epoch."""
 

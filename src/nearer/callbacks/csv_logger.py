@@ -1,8 +1,10 @@
 """CSVLogger: one line for each evaluation point in a CSV file."""
 
 import csv
+import io
 from pathlib import Path
 
+from nearer.callbacks.spare import LineFile
 from nearer.errors import SpecError
 from nearer.loop.callback import Callback
 from nearer.loop.context import Context
@@ -13,7 +15,8 @@ class CSVLogger(Callback):
     """Write the metrics of every evaluation point to a CSV file, epoch 0 included.
 
     Columns are `epoch`, `step`, and every metric that the run declares, in that order; a metric
-    that a point does not report is left empty. A line is on disk as soon as its point is done.
+    that a point does not report is left empty. A line is on disk as soon as its point is done; one
+    that cannot be written is warned about once and comes with the next.
 
     Args:
         filename: The file; folders are made, an existing file is replaced when the fit begins
@@ -41,8 +44,8 @@ class CSVLogger(Callback):
         self._columns = [metric.key for metric in ctx.declared]
         path = Path(self.filename)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("w", newline="", encoding="utf-8")
-        self._writer = csv.writer(self._file, delimiter=self.separator)
+        self._file = LineFile(path)
+        self._file.begin()
         # A name such as "=cmd()" would be a formula to a spreadsheet.
         names = [f"'{key}" if key[:1] in "=+-@\t\r" else key for key in self._columns]
         self._write(["epoch", "step", *names])
@@ -56,14 +59,15 @@ class CSVLogger(Callback):
             self._write_point(point)
 
     def on_close(self, ctx: Context) -> None:
-        """Close the file; the fit may have failed before there was one."""
+        """Write what a full disk has held up; the fit may have failed before there was a file."""
         if "_file" in vars(self):
-            self._file.close()
+            self._file.finish()
 
     def _write_point(self, point: EvaluationPoint) -> None:
         values = [point.metrics.get(key, "") for key in self._columns]
         self._write([point.epoch, point.step, *values])
 
     def _write(self, row: list[object]) -> None:
-        self._writer.writerow(row)
-        self._file.flush()
+        line = io.StringIO()
+        csv.writer(line, delimiter=self.separator).writerow(row)
+        self._file.add(line.getvalue())

@@ -1,6 +1,7 @@
 """ProgressBar: one live line for training, bars for evaluation, log lines between them."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -112,7 +113,8 @@ class ProgressBar(Callback):
     def on_train_batch_end(self, ctx: Context) -> None:
         """Advance the line."""
         if ctx.batch_loss is not None and self._task is not None:
-            self._loss.add(ctx.batch_loss, ctx.batch_rows)
+            if math.isfinite(ctx.batch_loss):  # else the batch was skipped
+                self._loss.add(ctx.batch_loss, ctx.batch_rows)
             self._progress.update(self._task, advance=1, text=self._text(ctx))
 
     def on_metrics(self, ctx: Context) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nearer.callbacks.arguments import number_faults
+from nearer.callbacks.aside import Aside
 from nearer.errors import SpecError, did_you_mean
 from nearer.loop.callback import Callback
 from nearer.loop.context import Context
@@ -29,7 +30,8 @@ class Tracker(Callback):
 
     Names are grouped the way trackers show them: `train/loss`, `train/learning_rate`,
     `metrics/<name>`; the step is the optimizer step. A tracker that fails is warned about once
-    and then left alone: it never ends a run.
+    and then left alone: it never ends a run. One that does not answer is waited for once, for
+    `timeout` seconds.
 
     Args:
         service: "tensorboard", "wandb", "mlflow" or another tracker that accelerate knows.
@@ -37,6 +39,7 @@ class Tracker(Callback):
         folder: Where trackers that write files put them.
         every: Steps between two lines of the training loss.
         options: Passed to the tracker's own start, such as {"tags": ["first"]}.
+        timeout: Seconds that one call to the tracker may take.
 
     Raises:
         SpecError: accelerate knows no such tracker, or its package is not installed.
@@ -49,11 +52,14 @@ class Tracker(Callback):
         folder: str | Path = "trackers",
         every: int = 10,
         options: dict[str, Any] | None = None,
+        timeout: float = 30.0,
     ) -> None:
         if service not in NAMES:
             hint = did_you_mean(service, NAMES)
             raise SpecError([f'no tracker "{service}"; there are {", ".join(NAMES)}.{hint}'])
         faults = number_faults("Tracker.every", every, 1)
+        if not timeout > 0:
+            faults.append(f"Tracker.timeout: {timeout}; must be more than 0")
         if faults:
             raise SpecError(faults)
         self.service = service
@@ -61,6 +67,7 @@ class Tracker(Callback):
         self.folder = str(folder)
         self.every = every
         self.options = dict(options or {})
+        self.timeout = timeout
 
     def check(self) -> None:
         """Check that the tracker's package is there."""
@@ -77,6 +84,7 @@ class Tracker(Callback):
 
         self._tracker: Any = None
         self._failed = False
+        self._aside = Aside(f"nearer-{self.service}")
         kind = LOGGER_TYPE_TO_CLASS[self.service]
         where = (self.project, self.folder) if kind.requires_logging_directory else (self.project,)
         plain = int, float, str
@@ -106,6 +114,8 @@ class Tracker(Callback):
         if vars(self).get("_tracker") is not None:
             self._guarded(self._tracker.finish)
             self._tracker = None
+        if "_aside" in vars(self):
+            self._aside.end()
 
     def _log(self, values: dict[str, float], step: int) -> None:
         self._guarded(lambda: self._tracker.log(values, step=step))
@@ -114,7 +124,7 @@ class Tracker(Callback):
         if self._failed:
             return
         try:
-            call()
+            self._aside.call(call, self.timeout)
         except Exception as error:  # whatever a server or its client may raise
             self._failed = True
             LOGGER.warning("%s failed and is left alone from here: %s", self.service, error)

@@ -33,6 +33,7 @@ def make_app() -> App:
         version_flags=["--version"],
         default_parameter=cyclopts.Parameter(negative=()),
         result_action="return_value",
+        suppress_keyboard_interrupt=False,  # it would leave without a word; `run` tells it
     )
     for name, (target, help_text) in COMMANDS.items():
         app.command(target, name=name, help=help_text)

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from nearer.data.batch import Batch
+from nearer.data.batch import Batch, Column
 from nearer.encoder.protocol import Encoder, Prepared, PreparesNumbers, Side
+from nearer.errors import DataError
 from nearer.loop.shares import batch_shares, part_of
 from nearer.loop.world import ALONE, World
 
@@ -66,7 +67,24 @@ def prepared(encoder: Encoder, batch: Batch, side: Side) -> Prepared:
         known = encoder.prepare_numbers(texts, numbers, side)
         if known is not None:
             return known
-    return encoder.prepare([item for column in columns for item in column.items], side)
+    try:
+        return encoder.prepare([item for column in columns for item in column.items], side)
+    except (DataError, OSError) as error:  # such as a picture that was deleted in the meantime
+        raise _with_row(error, encoder, batch, columns, side) from error
+
+
+def _with_row(
+    error: DataError | OSError, encoder: Encoder, batch: Batch, columns: list[Column], side: Side
+) -> Exception:
+    """The error with the first row that cannot be prepared; as it came if each of them can."""
+    for column in columns:
+        for row, item in zip(batch.rows.tolist(), column.items, strict=True):
+            try:
+                encoder.prepare([item], side)
+            except (DataError, OSError) as found:
+                place = f"row {row} (counted from 0, of the rows that are used)"
+                return DataError(f"{place}: {found}; mend it and resume, or leave the row out")
+    return error
 
 
 def _with_prepared(encoder: Encoder, batch: Batch, world: World) -> Batch:

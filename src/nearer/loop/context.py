@@ -38,6 +38,7 @@ class LoopState:
     ended: bool = True
     batch_loss: float | None = None
     batch_rows: int = 0
+    skipped_batches: int = 0
     val_loss: float | None = None
     learning_rates: Sequence[float] = ()
     metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))

@@ -68,7 +68,7 @@ def fit(
 
     Raises:
         MetricNotReported: A callback watches what nobody reports; before anything is trained.
-        NonFiniteLoss: The loss became NaN or infinite; names the rows of the batch.
+        NonFiniteLoss: Loss or gradient became NaN or infinite; names the rows of the batch.
         Interrupted: A signal came. The step was finished and `error.result` is the `FitResult`.
     """
     check_names(config)
@@ -180,6 +180,7 @@ def _epoch(
         for batch in ahead(left, state.encoder, state.world):
             events.emit(Event.TRAIN_BATCH_BEGIN)
             state.batch_loss, state.batch_rows = trainer.step(batch), len(batch)
+            state.skipped_batches = trainer.nonfinite.skipped
             state.shared.clear()
             state.batch += 1
             state.step += 1
@@ -206,4 +207,11 @@ def _epoch(
 
 def _result(state: LoopState) -> FitResult:
     reason = state.stop_reason or StopReason(StopKind.INTERRUPTED, "the fit was cut short")
-    return FitResult(tuple(state.history), reason, state.epochs_run, state.step, state.kept)
+    return FitResult(
+        tuple(state.history),
+        reason,
+        state.epochs_run,
+        state.step,
+        state.kept,
+        state.skipped_batches,
+    )

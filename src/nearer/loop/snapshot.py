@@ -51,6 +51,7 @@ def note(state: LoopState, events: Dispatcher, trainer: Trainer) -> dict[str, An
         "passed": events.passed_places(),
         "callbacks": tree(events.states(), lambda tensor: tensor),
         "loss_sum": [trainer.total, trainer.rows],
+        "skipped": trainer.nonfinite.counts,
         "random": random_numbers(trainer.accelerator.device),
     }
 
@@ -123,6 +124,7 @@ def restore_training(state: LoopState, trainer: Trainer, taken: Snapshot) -> Non
     if taken["steps"] != state.config.epochs * state.batches:
         _reschedule(trainer)
     trainer.total, trainer.rows = taken["loss_sum"]
+    trainer.nonfinite.counts = taken["skipped"]
     rank, processes = state.world.rank, taken["processes"]
     if rank < len(processes):
         own = processes[rank]

@@ -96,6 +96,8 @@ class FitConfig:
         scheduler_options: Arguments of the latter.
         warmup: Share of all steps over which the rate rises from 0.
         clip_norm: Largest gradient norm; 0 clips nothing.
+        on_nonfinite: What becomes of a batch whose loss or gradient is not finite: "error", or
+            "skip", which takes no step for it.
         evaluate_every: "epoch", or a number of steps.
         seed: Seeds dropout and whatever else draws numbers in the loop.
         micro_batch: Most rows embedded at a time, with memory for no more; None: by their lengths.
@@ -117,6 +119,7 @@ class FitConfig:
     scheduler_options: Mapping[str, Any] = field(default_factory=dict)
     warmup: float = 0.1
     clip_norm: float = 1.0
+    on_nonfinite: Literal["error", "skip"] = "error"
     evaluate_every: Literal["epoch"] | int = "epoch"
     seed: int = 42
     micro_batch: int | None = None
@@ -137,6 +140,7 @@ class FitResult:
         epochs_run: Epochs that were completed.
         steps: Optimizer steps taken.
         kept: The point whose weights the encoder holds now; None where that was never evaluated.
+        skipped_batches: Batches without a finite loss and gradient, whose step was not taken.
     """
 
     history: tuple[EvaluationPoint, ...]
@@ -144,3 +148,4 @@ class FitResult:
     epochs_run: int
     steps: int
     kept: EvaluationPoint | None
+    skipped_batches: int = 0

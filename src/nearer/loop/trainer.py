@@ -1,7 +1,5 @@
 """Takes a step: gradients, optimizer, schedule; sums the loss. Decides no order."""
 
-import math
-
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
@@ -9,7 +7,7 @@ from nearer.data.batch import Batch, BatchSource
 from nearer.encoder.embedding import TRAIN_BUDGET
 from nearer.encoder.protocol import Encoder
 from nearer.encoder.quick import QuickParts
-from nearer.errors import NonFiniteLoss
+from nearer.loop.nonfinite import NonFinite, copied_buffers, gradient_norm, put_back
 from nearer.loop.optim import build_optimizer, build_scheduler
 from nearer.loop.passes import one_pass, passes_needed, two_passes
 from nearer.loop.room import graph_room
@@ -54,16 +52,26 @@ class Trainer:
         self.optimizer, self.scheduler = accelerator.prepare(optimizer), scheduler
         self.graph_tokens: int | None = config.graph_tokens
         self._quick = QuickParts(encoder.module)
+        self.nonfinite = NonFinite(config.on_nonfinite)
         self.total, self.rows = 0.0, 0
 
     def step(self, batch: Batch) -> float:
-        """Forward, backward, optimizer and schedule; returns the batch's mean loss."""
+        """Forward, backward, optimizer and schedule; returns the batch's mean loss.
+
+        A batch without a finite loss and gradient is skipped, where the configuration says so:
+        weights, buffers, optimizer and schedule stay as they were.
+        """
         train_mode(self.encoder.module)
+        buffers = copied_buffers(self.encoder.module) if self.nonfinite.mode == "skip" else []
         with self._quick.use():
-            number = self._gradients(batch)
-        self.world.sum_gradients(self.of_encoder, self.of_loss)
-        if self.config.clip_norm:
-            self.accelerator.clip_grad_norm_(self.parameters, self.config.clip_norm)
+            number, skipped = self._gradients(batch)
+        if not skipped:
+            self.world.sum_gradients(self.of_encoder, self.of_loss)
+            skipped = self.nonfinite.skips(batch, number, self._clipped_norm())
+        if skipped:
+            self.optimizer.zero_grad()
+            put_back(buffers)
+            return number
         self.optimizer.step()
         if not self.accelerator.optimizer_step_was_skipped:
             self.scheduler.step()
@@ -72,8 +80,22 @@ class Trainer:
         self.rows += len(batch)
         return number
 
-    def _gradients(self, batch: Batch) -> float:
-        """Leave the gradients of a batch in the parameters; returns its mean loss."""
+    def _clipped_norm(self) -> float:
+        """Clip the gradients; returns what their norm was."""
+        if self.config.clip_norm:
+            norm = self.accelerator.clip_grad_norm_(self.parameters, self.config.clip_norm)
+            found = 0.0 if norm is None else float(norm)
+        else:
+            found = gradient_norm(self.parameters)
+        # A gradient scaler has its own way with these: it takes no step and scales by less.
+        return found if self.accelerator.scaler is None else 0.0
+
+    def _gradients(self, batch: Batch) -> tuple[float, bool]:
+        """Leave the gradients of a batch in the parameters.
+
+        Returns:
+            Its mean loss, and whether there are no gradients, as the batch is to be skipped.
+        """
         work = self._laid_out(batch)
         passes = passes_needed(
             work.tokens,
@@ -83,15 +105,10 @@ class Trainer:
         )
         value, pull = (one_pass if passes == 1 else two_passes)(self.encoder, self.loss, work)
         number = value.item()
-        if not math.isfinite(number):
-            rows = ", ".join(map(str, batch.rows[:20].tolist()))
-            more = f", … ({len(batch)} in all)" if len(batch) > 20 else ""
-            raise NonFiniteLoss(
-                f"the loss of a batch is {number}; its rows are {rows}{more}. A lower "
-                "learning_rate, or a look at these rows, may help"
-            )
+        if self.nonfinite.skips(batch, number):
+            return number, True
         pull(self.accelerator.backward)
-        return number
+        return number, False
 
     def _laid_out(self, batch: Batch) -> Work:
         encoder, most, world = self.encoder, self.config.micro_batch, self.world

@@ -52,6 +52,7 @@ def fit(
     scheduler_options: Mapping[str, Any] | None = None,
     warmup: float = 0.1,
     clip_norm: float = 1.0,
+    on_nonfinite: Literal["error", "skip"] = "error",
     evaluate_every: Literal["epoch"] | int = "epoch",
     micro_batch: int | None = None,
     training_memory: int | str = "auto",
@@ -118,6 +119,7 @@ def fit(
         scheduler_options: Options of the latter.
         warmup: Share of the steps over which the rate rises from 0.
         clip_norm: Largest gradient norm; 0 clips nothing.
+        on_nonfinite: "error", or "skip" to pass over batches whose loss or gradient is not finite.
         evaluate_every: "epoch", or a number of steps.
         micro_batch: Most rows embedded, and held, at a time; default by lengths and memory.
         training_memory: Memory for activations: "4GiB", or bytes; default: half of what is free.

@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from nearer.callbacks import ProgressBar
+from nearer.callbacks.spare import Spare
 from nearer.encoder.compiling import compile_encoder
 from nearer.encoder.kept import KeptFolders, default_kept
 from nearer.encoder.protocol import Precision, Track, untracked
@@ -32,6 +33,7 @@ from nearer.run.build import (
     keep_frozen_parts,
 )
 from nearer.run.device import check_device, make_accelerator, resolve_precision
+from nearer.run.disk import disk_fault, is_disk_fault
 from nearer.run.door import Plan, check
 from nearer.run.examples import write_examples
 from nearer.run.facts import facts_of
@@ -44,15 +46,12 @@ from nearer.run.finish import (
     next_command,
     say_how_it_went,
 )
-from nearer.run.folder import log_to, take_folder
+from nearer.run.folder import log_to, note_end, take_folder
 from nearer.run.forecast import with_forecast
 from nearer.run.handle import Run
 from nearer.run.launch import main_first, on_all, open_world, quiet_but_first
-from nearer.run.record import (
-    RunFolder,
-    now,
-    process,
-)
+from nearer.run.lock import process, release
+from nearer.run.record import RunFolder, now
 from nearer.run.recorder import Recorder
 from nearer.run.resume import ANEW, Resumption, resume_command, spec_of, take_up
 from nearer.run.secrets import masked
@@ -89,6 +88,7 @@ def execute(options: dict[str, Any]) -> Run:
         facts = facts_of(plan, accelerator.device, precision, world)
         resumption = on_all(world, partial(take_up, earlier, facts, verify=spec.verify))
         folder = take_folder(plan, earlier, world)
+        stack.callback(release, folder.path)
         bar = next(c for c in plan.callbacks if isinstance(c, ProgressBar))
         if world.is_main:
             stack.enter_context(log_to(folder, append=earlier is not None))
@@ -100,7 +100,7 @@ def execute(options: dict[str, Any]) -> Run:
         except Interrupted as error:
             error.told = not world.is_main
             if error.run is None:  # it came before the first step
-                folder.update(status="interrupted", error=str(error), finished=now())
+                note_end(folder, error, status="interrupted", error=str(error), finished=now())
             raise
         except BaseException as error:
             world.fail(error)
@@ -111,9 +111,12 @@ def execute(options: dict[str, Any]) -> Run:
                 raise
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             notes = getattr(error, "__notes__", [])
-            said = masked("; ".join([f"{type(error).__name__}: {error}", *notes]))
-            folder.update(status=status, error=said, finished=now())
+            whole = [f"{type(error).__name__}: {error}".removesuffix(": "), *notes]
+            said = masked("; ".join(whole))
+            note_end(folder, error, status=status, error=said, finished=now())
             LOGGER.error("Run %s %s: %s", folder.path.name, status, said)
+            if isinstance(error, OSError) and is_disk_fault(error):
+                raise disk_fault(error, folder.path) from error
             raise
 
 
@@ -190,12 +193,14 @@ def _run(
     say_how_it_went(plan, result, seconds)
     if world.is_main:
         build_artifact(plan, folder, encoder, result)
-        write_examples(plan, folder, result)
+        with Spare("examples").attempt():
+            write_examples(plan, folder, result)
     folder.update(
         status="interrupted" if interrupted else "finished",
         stop_reason={"kind": result.stop_reason.kind, "detail": result.stop_reason.detail},
         epochs_run=result.epochs_run,
         steps=result.steps,
+        skipped_batches=result.skipped_batches,
         best_epoch=best_epoch(plan, result),
         kept=kept_point(result),
         metrics={"before": metrics_of(first(result)), "after": metrics_of(result.kept)},

@@ -12,6 +12,7 @@ from nearer.artifact.store import save_artifact
 from nearer.encoder.catalog import find_entry
 from nearer.encoder.protocol import Encoder
 from nearer.loop.state import EvaluationPoint, FitResult
+from nearer.run.disk import artifact_is_whole
 from nearer.run.door import Plan
 from nearer.run.record import RunFolder, environment, plain_metrics
 
@@ -25,6 +26,9 @@ def say_how_it_went(plan: Plan, result: FitResult, seconds: float) -> None:
     LOGGER.info("Done ✨")
     LOGGER.info("Finetuning took %s", duration(seconds))
     LOGGER.info("Stopped: %s", result.stop_reason.detail)
+    if result.skipped_batches:
+        skipped, steps = result.skipped_batches, result.steps
+        LOGGER.warning("%s of %s batches had no finite loss and were skipped", skipped, steps)
     kept = result.kept
     if kept is not None and plan.keep == "best":
         if kept.epoch == 0 and result.steps:
@@ -52,23 +56,24 @@ def build_artifact(plan: Plan, folder: RunFolder, encoder: Encoder, result: FitR
         base = f"{base_model(spec.query_model, query)} + {base_model(spec.index_model, index)}"
     module = type(encoder.module)
     evaluations = plan.evaluations
-    save_artifact(
-        encoder,
-        folder.artifact,
-        Manifest(
-            kind=artifact_kind(encoder),
-            name=encoder.name,
-            base_model=base,
-            dimension=encoder.dimension,
-            precision=encoder.precision,
-            module_class=f"{module.__module__}.{module.__qualname__}",
-            epoch=None if result.kept is None else result.kept.epoch,
-            metrics=metrics_of(result.kept),
-            definitions=evaluations[0].definitions if evaluations else "trec",
-            spec=folder.read()["spec"],
-            versions=environment()["versions"],
-        ),
-    )
+    with artifact_is_whole(folder.artifact):
+        save_artifact(
+            encoder,
+            folder.artifact,
+            Manifest(
+                kind=artifact_kind(encoder),
+                name=encoder.name,
+                base_model=base,
+                dimension=encoder.dimension,
+                precision=encoder.precision,
+                module_class=f"{module.__module__}.{module.__qualname__}",
+                epoch=None if result.kept is None else result.kept.epoch,
+                metrics=metrics_of(result.kept),
+                definitions=evaluations[0].definitions if evaluations else "trec",
+                spec=folder.read()["spec"],
+                versions=environment()["versions"],
+            ),
+        )
 
 
 def next_command(plan: Plan, folder: RunFolder) -> str:

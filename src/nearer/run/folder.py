@@ -1,12 +1,15 @@
 """The folder of a run that is about to begin: made or taken up, and its log."""
 
 import logging
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from nearer.errors import RunExists
 from nearer.loop.world import World
+from nearer.run import lock
+from nearer.run.disk import disk_fault
 from nearer.run.door import Plan
 from nearer.run.launch import on_all
 from nearer.run.names import draw_name
@@ -27,11 +30,16 @@ def take_folder(plan: Plan, earlier: RunFolder | None, world: World) -> RunFolde
             return None
         if earlier is None:
             return _create(plan.spec, described)
-        fresh = fresh_record(plan.spec.experiment, earlier.path.name, described)
-        before = earlier.read()
-        created = before.get("created", fresh["created"])
-        kept = {name: before[name] for name in ("forecast",) if name in before}
-        earlier.write({**fresh, **kept, "created": created, "resumed": fresh["created"]})
+        try:
+            lock.take(earlier.path)
+            fresh = fresh_record(plan.spec.experiment, earlier.path.name, described)
+            before = earlier.read()
+            created = before.get("created", fresh["created"])
+            kept = {name: before[name] for name in ("forecast",) if name in before}
+            earlier.write({**fresh, **kept, "created": created, "resumed": fresh["created"]})
+        except OSError as error:
+            lock.release(earlier.path)
+            raise disk_fault(error, earlier.path) from error
         return earlier
 
     folder = on_all(world, make)
@@ -50,10 +58,43 @@ def _create(spec: RunSpec, described: dict[str, Any]) -> RunFolder:
             continue
 
 
+def note_end(folder: RunFolder, failure: BaseException, **values: Any) -> None:
+    """Record how a run failed; where even that fails, the failure itself is still what is told."""
+    try:
+        folder.update(**values)
+    except (OSError, ValueError) as error:
+        failure.add_note(f"{folder.record} could not be brought up to date: {error}")
+
+
+class LogFile(logging.FileHandler):
+    """log.txt; what cannot be written of it is told once, on the console, and passed over."""
+
+    told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say once that the log is not whole; the run can do without."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self.told:
+            self.told = True  # before the warning, which comes here too
+            LOGGER.warning("%s is not whole: %s", self.baseFilename, error)
+
+    def close(self) -> None:
+        """Close it, with whatever a full disk has left in memory."""
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def log_to(folder: RunFolder, append: bool = False) -> Iterator[None]:
     """Write what the console says to the run's log.txt as well, plain; a resume goes on in it."""
-    handler = logging.FileHandler(folder.log, mode="a" if append else "w", encoding="utf-8")
+    try:
+        handler = LogFile(folder.log, mode="a" if append else "w", encoding="utf-8")
+    except OSError as error:
+        LOGGER.warning("there is no log of this run: %s", error)
+        yield
+        return
     handler.setFormatter(logging.Formatter("[%(asctime)s] %(levelname)-8s %(message)s"))
     masking = Masking()
     LOGGER.addFilter(masking)  # of the logger, so that the console is spared as well

@@ -7,7 +7,6 @@ import math
 import os
 import platform
 import shutil
-import socket
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any, Literal
 
 from nearer.artifact.atomic import write_text
 from nearer.errors import NearerError, RunExists, RunNotFound, UsageError, did_you_mean
+from nearer.run import lock
 from nearer.run.names import cannot_name
 from nearer.run.record_shape import WAY_OUT, check_record
 
@@ -78,8 +78,13 @@ class RunFolder:
         except (OSError, ValueError, RecursionError) as error:
             raise NearerError(f"{self.record} cannot be read: {error}; {WAY_OUT}") from error
         record = check_record(values, self.record)
-        if record["status"] in ("created", "running") and not _alive(record["process"]):
+        at_work = record["status"] in ("created", "running")
+        if at_work and not lock.works(record["process"], self.path):
             record["status"] = "dead"
+            with contextlib.suppress(OSError, ValueError):  # it may have ended just now
+                later = json.loads(self.record.read_text(encoding="utf-8"))
+                if later["status"] not in ("created", "running"):
+                    return check_record(later, self.record)
         return record
 
     def write(self, values: dict[str, Any]) -> None:
@@ -117,7 +122,7 @@ class Elsewhere(RunFolder):
 
 
 def create(runs: Path, experiment: str, name: str, spec: dict[str, Any]) -> RunFolder:
-    """Make the folder of a run with its record in it, status "created".
+    """Make the folder of a run with its record in it, status "created"; this process holds it.
 
     Raises:
         RunExists: The name is taken.
@@ -130,9 +135,12 @@ def create(runs: Path, experiment: str, name: str, spec: dict[str, Any]) -> RunF
         if not folder.path.parent.is_dir():
             folder.path.parent.mkdir(parents=True)
         begun.path.mkdir()
+        lock.take(begun.path)
         begun.write(fresh_record(experiment, name, spec))
         begun.path.rename(folder.path)
+        lock.moved(begun.path, folder.path)
     except OSError as error:
+        lock.release(begun.path)
         shutil.rmtree(begun.path, ignore_errors=True)
         if not folder.path.exists():  # nothing can be written, or a file stands in the way
             raise _cannot_write(runs, error) from error
@@ -158,7 +166,7 @@ def fresh_record(experiment: str, name: str, spec: dict[str, Any]) -> dict[str, 
         "created": now(),
         "spec": spec,
         "environment": environment(),
-        "process": process(),
+        "process": lock.process(),
     }
 
 
@@ -211,36 +219,6 @@ def environment() -> dict[str, Any]:
     }
 
 
-def process() -> dict[str, Any]:
-    """This process, so that a later look can tell whether it still runs."""
-    return {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
-
-
 def now() -> str:
     """The time in UTC, ISO form, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _alive(owner: dict[str, Any]) -> bool:
-    """Whether the process still runs; one on another host is believed to."""
-    if owner.get("host") != socket.gethostname():
-        return True
-    pid = owner.get("pid")
-    if not isinstance(pid, int):
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    # The number may have been given to another process since: compare when that one started.
-    return owner.get("started") is None or _started(pid) == owner["started"]
-
-
-def _started(pid: int) -> str | None:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    return stat.rpartition(")")[2].split()[19]

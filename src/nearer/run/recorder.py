@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.feather as feather
 
-from nearer.artifact.atomic import write_text
+from nearer.artifact.atomic import new_file, write_text
 from nearer.callbacks import EvaluationCallback
+from nearer.callbacks.spare import LineFile, Spare
 from nearer.data.collection import Collection
 from nearer.data.fingerprint import fingerprint
 from nearer.loop.callback import Callback
@@ -33,6 +33,8 @@ class Recorder(Callback):
     def __init__(self, folder: RunFolder, evaluations: Sequence[EvaluationCallback]) -> None:
         self.folder = folder
         self.evaluations = list(evaluations)
+        self._lines = LineFile(folder.metrics)
+        self._spare = Spare("ranks of the queries")
 
     def on_fit_begin(self, ctx: Context) -> None:
         """Begin with empty records, or at a resume with those of the points so far.
@@ -42,6 +44,7 @@ class Recorder(Callback):
         self._began = time.monotonic()
         self._data: dict[str, tuple[pa.Table, dict[str, Any]]] = {}
         write_text(self.folder.metrics, "".join(self._lines_of(ctx.history)))
+        self._lines.go_on()
         self.folder.ranks.mkdir(exist_ok=True)
         there = {(point.epoch, point.step) for point in ctx.history}
         known = {r.path for r in all_ranks(self.folder.ranks) if (r.epoch, r.step) in there}
@@ -77,12 +80,13 @@ class Recorder(Callback):
         if point is None:
             return
         for evaluation in self.evaluations:
-            self._write_ranks(evaluation, point, ctx.config.model_name)
-        line = _line(point, round(time.monotonic() - self._began, 3))
-        with self.folder.metrics.open("a", encoding="utf-8") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+            with self._spare.attempt():
+                self._write_ranks(evaluation, point, ctx.config.model_name)
+        self._lines.add(_line(point, round(time.monotonic() - self._began, 3)))
+
+    def on_close(self, ctx: Context) -> None:
+        """Write the lines that a full disk has held up."""
+        self._lines.finish()
 
     def _write_ranks(
         self, evaluation: EvaluationCallback, point: EvaluationPoint, model_name: str
@@ -103,7 +107,8 @@ class Recorder(Callback):
         said = json.dumps({**facts, "metrics": directions})
         table = table.replace_schema_metadata({FACTS: said.encode()})
         path = self.folder.ranks / ranks_file(name, point.epoch, point.step)
-        feather.write_feather(table, str(path), compression="zstd")
+        with new_file(path) as file:
+            feather.write_feather(table, file, compression="zstd")
 
 
 def _line(point: EvaluationPoint, seconds: float | None) -> str:

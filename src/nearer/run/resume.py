@@ -16,6 +16,7 @@ from nearer.run.cadence import read_cadence
 from nearer.run.checkpoint import all_checkpoints, read_checkpoint
 from nearer.run.facts import changes, remarks
 from nearer.run.keeper import Checkpoints
+from nearer.run.lock import way_out, where
 from nearer.run.record import RunFolder, find
 from nearer.run.spec import RunSpec, parse, runs_folder
 from nearer.run.spec_json import lost
@@ -147,8 +148,8 @@ def spec_of(options: dict[str, Any]) -> tuple[RunSpec, RunFolder | None]:
     record = folder.read()
     if record["status"] in ("created", "running"):
         raise RunExists(
-            f'run "{folder.path.name}" is still running, as process {record["process"]["pid"]} on '
-            f"{record['process']['host']}; wait for it, or end that process first"
+            f'run "{folder.path.name}" is still running, as {where(record["process"])}; '
+            f"{way_out(record['process'], folder.path)}"
         )
     recorded = record["spec"]
     faults = lost({name: value for name, value in recorded.items() if name not in options})

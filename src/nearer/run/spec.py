@@ -99,6 +99,9 @@ class RunSpec(BaseModel):
     clip_norm: Annotated[float, Field(ge=0)] = Field(
         1.0, description="Largest gradient norm; 0: no clipping."
     )
+    on_nonfinite: Literal["error", "skip"] = Field(
+        "error", description="What to do with a batch whose loss or gradient is not finite."
+    )
     evaluate_every: Literal["epoch"] | Count = Field(
         "epoch", description="epoch, or a number of steps."
     )

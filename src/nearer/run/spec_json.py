@@ -102,3 +102,13 @@ def _size(value: Any) -> str:
         return f"{len(value):,} rows"
     except TypeError:
         return "no length"
+
+
+HOLDS_DATA = {"train_data", "eval_data", "query_data", "index_data", "qrels", "model", "callbacks"}
+"""Options that may be tables, arrays or modules, which are never compared."""
+
+
+def _default(name: str, value: Any) -> bool:
+    if name in HOLDS_DATA:
+        return isinstance(value, tuple) and not value
+    return bool(value == RunSpec.model_fields[name].default)

@@ -52,13 +52,15 @@ def test_what_is_there_is_replaced_at_each_fit(tmp_path):
         assert len(read(path)) == 1 + 1 + epochs
 
 
-def test_the_file_is_closed_after_an_error_and_where_there_was_none(tmp_path):
-    logger = CSVLogger(tmp_path / "m.csv")
+def test_the_file_is_whole_after_an_error_and_where_there_was_none(tmp_path):
+    path = tmp_path / "m.csv"
+    logger = CSVLogger(path)
     with pytest.raises(Boom):
         toy_fit(FailAt("on_fit_begin"), logger)
+    assert not path.exists()
     with pytest.raises(Boom):
         toy_fit(logger, FailAt("on_epoch_begin"))
-    assert logger._file.closed
+    assert len(read(path)) == 2
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path):

@@ -2,12 +2,14 @@
 
 import json
 import logging
+import threading
 
 import pytest
 from support.recorder import Values
 from support.toy import toy_fit
 
 from nearer.callbacks import Tracker
+from nearer.callbacks.aside import Aside
 from nearer.callbacks.tracker import NAMES
 from nearer.errors import SpecError
 
@@ -136,3 +138,49 @@ def test_tensorboard_for_real(tmp_path):
         [p.metrics["train_loss"] for p in result.history[1:]]
     )
     assert [v for _, v in scalars["train/learning_rate"]] == pytest.approx([0.05] * 4)
+
+
+def test_a_server_that_does_not_answer_is_waited_for_once(fake, caplog, monkeypatch):
+    """The first line of the log never comes back; the fit does, after one timeout."""
+    kind, never = fake(), threading.Event()
+    monkeypatch.setattr(kind, "log", lambda self, values, step: never.wait())
+    waited = []
+    real = Aside.call
+    monkeypatch.setattr(
+        Aside, "call", lambda self, f, seconds: waited.append(seconds) or real(self, f, seconds)
+    )
+    try:
+        result = toy_fit(Tracker("wandb", every=1, timeout=0.5))
+    finally:
+        never.set()
+    assert result.epochs_run == 2
+    assert waited == [0.5, 0.5]  # the start, which answered, and the first line
+    (record,) = caplog.records
+    assert record.message == "wandb failed and is left alone from here: no answer in 0.5 seconds"
+
+
+def test_all_calls_come_from_one_thread_that_ends_with_the_fit(fake):
+    """Some clients keep the run that they are in by thread."""
+    kind, threads = fake(), set()
+    kind._call = lambda self, name: threads.add(threading.current_thread())
+    toy_fit(Tracker("wandb", every=1))
+    (one,) = threads
+    assert one is not threading.current_thread()
+    one.join(5)
+    assert not one.is_alive()
+
+
+def test_a_timeout_of_the_call_itself_is_told_as_it_is(fake, caplog, monkeypatch):
+    kind = fake()
+
+    def late(self, values, step):
+        raise TimeoutError("the client gave up")
+
+    monkeypatch.setattr(kind, "log", late)
+    toy_fit(Tracker("wandb", every=1), epochs=1)
+    assert caplog.records[0].message.endswith("from here: the client gave up")
+
+
+def test_a_timeout_must_be_more_than_nothing():
+    with pytest.raises(SpecError, match=r"Tracker.timeout: 0; must be more than 0"):
+        Tracker("wandb", timeout=0)

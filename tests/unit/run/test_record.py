@@ -12,14 +12,15 @@ import pytest
 from nearer.errors import NearerError, RunExists, RunNotFound, UsageError
 from nearer.run import record as record_module
 from nearer.run.handle import Run
+from nearer.run.lock import process
 from nearer.run.names import FIRST, SECOND, draw_name
-from nearer.run.record import RunFolder, all_runs, create, environment, find, now, process
+from nearer.run.record import RunFolder, all_runs, create, environment, find, now
 
 
 def test_creating_writes_the_record_first(tmp_path: Path) -> None:
     folder = create(tmp_path / "runs", "shoes", "mine", {"model": "minilm"})
     assert folder.path == tmp_path / "runs" / "shoes" / "mine"
-    assert os.listdir(folder.path) == ["run.json"]
+    assert sorted(os.listdir(folder.path)) == ["lock", "run.json"]
     values = folder.read()
     assert values["status"] == "created"
     assert values["spec"] == {"model": "minilm"}
@@ -103,6 +104,14 @@ def test_a_run_whose_number_another_process_has_now_is_dead(tmp_path: Path) -> N
 
 def test_a_run_on_another_host_is_believed_to_run(tmp_path: Path) -> None:
     assert started(tmp_path, host=socket.gethostname() + "x", pid=1) == "running"
+
+
+def test_a_run_on_another_host_whose_lock_was_taken_away_is_dead(tmp_path: Path) -> None:
+    folder = create(tmp_path, "a", "mine", {})
+    folder.update(status="running", process={"host": "node-7", "pid": 1})
+    assert folder.read()["status"] == "running"
+    (folder.path / "lock").unlink()
+    assert folder.read()["status"] == "dead"
 
 
 def test_a_process_of_somebody_else_is_alive(
