@@ -55,7 +55,8 @@ def test_a_flipped_byte_in_each_file_is_refused_and_the_file_is_named(bench: Ben
             data = {k: v for k, v in bench.files.items() if k != "train_data"}
             ran = bench.run("evaluate", artifact, *flags(data))
             assert ran.code == 1
-            assert ran.err == f"error: {path} is damaged: its hash is not the one in {FILENAME}\n"
+            said = f"error: {path} is damaged: its hash is not the one in {FILENAME}"
+            assert ran.err.startswith(said)
             path.write_bytes(before)
     nearer.load(artifact)
     print(f"{len(names)} files")
