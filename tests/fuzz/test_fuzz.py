@@ -10,7 +10,7 @@ import pytest
 from support.fuzzing import Harness
 from support.parsers import HARNESSES
 
-RUNS = {"parquet": 1000, "arrow": 1000, "picture": 1000}
+RUNS = dict.fromkeys("csv tsv jsonl json parquet arrow picture".split(), 800)
 
 
 @pytest.mark.filterwarnings("ignore")  # numpy and Pillow warn about what they then refuse

@@ -138,7 +138,8 @@ def main(harness: Harness) -> None:
         words.write_text("".join(f'"{word}"\n' for word in escaped))
         place = Path(folder) / "place"
         place.mkdir()
-        given = [f"-runs={runs}", f"-seed={seed}", f"-max_len={MOST}", f"-dict={words}"]
+        given = [f"-runs={runs}", f"-seed={seed}", f"-max_len={MOST}"]
+        given += [f"-dict={words}"] if harness.words else []  # an empty one is an error
         given += [f"-artifact_prefix={Path.cwd()}/", "-rss_limit_mb=6000"]
         given += [word for word in sys.argv[1:] if not word.startswith(("-runs", "-seed"))]
         logging.getLogger("nearer").setLevel(logging.CRITICAL)

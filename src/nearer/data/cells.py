@@ -77,7 +77,7 @@ def number_cells(rows: Rows, column: str, bad: BadRows) -> np.ndarray:
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise _wrong_type(rows, column, cells.type, "numbers") from error
     else:
-        cells = pc.utf8_trim_whitespace(cells)
+        cells = pc.utf8_trim_whitespace(_clean(cells))
         try:
             numbers = _floats(pc.cast(cells, pa.float64()))
         except pa.ArrowInvalid:  # says not which rows
@@ -119,12 +119,19 @@ def _strings(rows: Rows, column: str) -> pa.ChunkedArray:
         except pa.ArrowInvalid as error:
             raise _wrong_type(rows, column, cells.type, "text") from error
     if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
-        return cells
+        return _clean(cells)
     if not (
         _is_text(cells.type) or pa.types.is_integer(cells.type) or pa.types.is_null(cells.type)
     ):
         raise _wrong_type(rows, column, cells.type, "text")
     return pc.cast(cells, pa.string())
+
+
+def _clean(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The same strings with nothing under the nulls: a file may have bytes there that are none."""
+    if not cells.null_count:
+        return cells
+    return pc.if_else(pc.is_valid(cells), cells, pa.scalar(None, cells.type))
 
 
 def _paths(rows: Rows, column: str) -> pa.Table:

@@ -63,6 +63,9 @@ def read_rows(source: Source, encoding: str | None = None) -> Rows:
     if not len(rows):
         what = "there is a header line, but no row" if rows.first_line else "there are no rows"
         raise DataError(f"{rows.source}: {what}.")
+    if all(pa.types.is_null(kind) for kind in rows.table.schema.types):
+        # Nothing takes no room, so such a table may claim more rows than any memory holds.
+        raise DataError(f"{rows.source}: no column holds a value.")
     return rows
 
 

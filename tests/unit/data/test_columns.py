@@ -289,3 +289,16 @@ def test_real_data(real):
     clipart = read_examples(real("openclipart/train.csv"))
     assert (clipart.kind, len(clipart)) == (Kind.PAIRS, 2254)
     assert clipart.modalities == ("text", "image")
+
+
+def test_bytes_under_a_null_do_not_matter():
+    buffers = [pa.py_buffer(b) for b in (b"\x02", np.array([0, 1, 2], np.int32).tobytes(), b"\x9fa")]
+    sly = pa.Array.from_buffers(pa.string(), 2, buffers)
+    assert sly.to_pylist() == [None, "a"]
+    table = pa.table({"query": ["a", "b"], "document": sly})
+    rows = [{"query": "a", "document": None}, {"query": "b", "document": "a"}]
+    import datasets
+
+    for source in (datasets.Dataset(table), rows):
+        examples = read_examples(source, on_bad_row="skip")
+        assert (len(examples), examples.skipped) == (1, 1)

@@ -297,3 +297,11 @@ def test_a_path_that_can_be_none(tmp_path):
     assert "embedded null byte" in refused("a\0b.csv")
     assert "rename it" in refused("caf\udce9.csv")
     assert "no file but a device" in refused("/dev/null")
+
+
+def test_rows_of_nothing_without_number_are_refused(tmp_path):
+    table = pa.table({"query": pa.nulls(1 << 40)})
+    path = tmp_path / "a.arrow"
+    with pa.ipc.new_file(str(path), table.schema) as file:
+        file.write_table(table)
+    assert refused(path).endswith("a.arrow: no column holds a value.")
