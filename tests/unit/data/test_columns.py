@@ -1,5 +1,6 @@
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -292,7 +293,8 @@ def test_real_data(real):
 
 
 def test_bytes_under_a_null_do_not_matter():
-    buffers = [pa.py_buffer(b) for b in (b"\x02", np.array([0, 1, 2], np.int32).tobytes(), b"\x9fa")]
+    offsets = np.array([0, 1, 2], np.int32).tobytes()
+    buffers = [pa.py_buffer(part) for part in (b"\x02", offsets, b"\x9fa")]
     sly = pa.Array.from_buffers(pa.string(), 2, buffers)
     assert sly.to_pylist() == [None, "a"]
     table = pa.table({"query": ["a", "b"], "document": sly})
