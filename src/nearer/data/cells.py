@@ -131,7 +131,9 @@ def _clean(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """The same strings with nothing under the nulls: a file may have bytes there that are none."""
     if not cells.null_count:
         return cells
-    return pc.if_else(pc.is_valid(cells), cells, pa.scalar(None, cells.type))
+    # Filled first, since a choice copies what lies under a null as well.
+    filled = pc.fill_null(cells, "")
+    return pc.if_else(pc.is_valid(cells), filled, pa.scalar(None, cells.type))
 
 
 def _paths(rows: Rows, column: str) -> pa.Table:

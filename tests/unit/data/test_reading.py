@@ -299,8 +299,8 @@ def test_a_path_that_can_be_none(tmp_path):
     assert "no file but a device" in refused("/dev/null")
 
 
-def test_rows_of_nothing_without_number_are_refused(tmp_path):
-    table = pa.table({"query": pa.nulls(1 << 40)})
+def test_a_table_whose_columns_are_all_null_is_refused(tmp_path):
+    table = pa.table({"query": pa.nulls(1000)})
     path = tmp_path / "a.arrow"
     with pa.ipc.new_file(str(path), table.schema) as file:
         file.write_table(table)
