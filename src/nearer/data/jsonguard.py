@@ -46,11 +46,13 @@ def _bracketed(buffer: pa.Buffer) -> Iterator[bytes]:
     while start < len(data):
         end = _line_end(data, start + _BLOCK)
         block = data[start:end]
-        opened = np.count_nonzero((block == ord("[")) | (block == ord("{")))
-        if opened - np.count_nonzero(block == ord("\n")) > DEEPEST:
-            for line in block.tobytes().split(b"\n"):
-                if line.count(b"[") + line.count(b"{") > DEEPEST:
-                    yield line
+        opened = (block == ord("[")) | (block == ord("{"))
+        if np.count_nonzero(opened) > DEEPEST:
+            starts = np.r_[0, np.flatnonzero(block[:-1] == ord("\n")) + 1]
+            counts = np.add.reduceat(opened, starts, dtype=np.int32)
+            for line in np.flatnonzero(counts > DEEPEST).tolist():
+                to = int(starts[line + 1]) if line + 1 < len(starts) else len(block)
+                yield block[starts[line] : to].tobytes()
         start = end
 
 
