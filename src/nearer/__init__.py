@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nearer.losses.protocol import Loss
     from nearer.run.api import encode, evaluate, fit, get_run, list_runs, load
     from nearer.run.compare import compare
+    from nearer.run.export import export
     from nearer.run.handle import Run
 
 _HOME = {
@@ -44,6 +45,7 @@ _HOME = {
     "compare": "nearer.run.compare",
     "encode": "nearer.run.api",
     "evaluate": "nearer.run.api",
+    "export": "nearer.run.export",
     "fit": "nearer.run.api",
     "get_run": "nearer.run.api",
     "list_runs": "nearer.run.api",
@@ -69,6 +71,7 @@ __all__ = [
     "compare",
     "encode",
     "evaluate",
+    "export",
     "fit",
     "get_run",
     "list_runs",

@@ -12,6 +12,7 @@ import xxhash
 from torch import Tensor, nn
 
 from nearer.encoder.frozen import FrozenPart
+from nearer.encoder.onnx import OnnxEncoder
 from nearer.encoder.protocol import Encoder, Side, device_of
 from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.encoder.towers import TwoTowers
@@ -98,6 +99,8 @@ def _hash(text: str) -> str:
 
 def _shape(encoder: Encoder) -> str | None:
     """Architecture, configuration and tokenizer; None where a part is not known by name."""
+    if isinstance(encoder, OnnxEncoder):
+        return f"onnx {encoder.digest} onnxruntime {_version('onnxruntime')}"
     if not isinstance(encoder, SentenceTransformerEncoder):
         return None
     model = encoder.model

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from nearer.evaluation.comparison import Comparison
+    from nearer.run.export import Exported, Format
     from nearer.run.ranks import Point
 
 
@@ -108,6 +109,14 @@ class Run:
         """
         encoder: Encoder = load_artifact(self.artifact)
         return encoder.model if isinstance(encoder, SentenceTransformerEncoder) else encoder.module
+
+    def export(
+        self, format: "Format" = "onnx", output: str | Path | None = None, data: Any = None
+    ) -> "Exported":
+        """Export the artifact to ONNX; see `nearer.export`."""
+        from nearer.run.export import export
+
+        return export(self.artifact, format, output, data)
 
     def logs(self) -> str:
         """What the console said."""
