@@ -37,7 +37,7 @@ def with_head(
     linear = nn.Linear(encoder.dimension, output_dim)
     nn.init.orthogonal_(linear.weight)
     nn.init.zeros_(linear.bias)
-    headed = encoder.around(nn.Sequential(encoder.module, linear), output_dim, head=True)
-    if isinstance(headed, PictureEncoder):
-        headed.recipe = {**headed.recipe, "heads": [*headed.recipe["heads"], output_dim]}
-    return headed
+    other = encoder.around(nn.Sequential(encoder.module, linear), output_dim, head=True)
+    if isinstance(other, PictureEncoder):
+        other.recipe = {**other.recipe, "heads": [*other.recipe["heads"], output_dim]}
+    return other
