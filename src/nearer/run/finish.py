@@ -17,7 +17,10 @@ from nearer.run.door import Plan
 from nearer.run.record import RunFolder, environment, plain_metrics
 
 LOGGER = logging.getLogger("nearer")
-DECIDE = ("limit", "distance", "definitions", "truncate_dim", "query_sample_size", "sample_seed")
+DECIDE = (
+    *("limit", "distance", "definitions", "truncate_dim", "query_sample_size", "sample_seed"),
+    "both_directions",
+)
 """Options of an evaluation that its figures hang on, beside the data."""
 
 
@@ -93,7 +96,8 @@ def next_command(plan: Plan, folder: RunFolder) -> str:
     for name in DECIDE:
         value = getattr(data, name)
         if value != defaults[name].default:
-            words += [f"--{name.replace('_', '-')}", str(value)]
+            option = f"--{name.replace('_', '-')}"
+            words += [option] if value is True else [option, str(value)]
     return shlex.join(words)
 
 

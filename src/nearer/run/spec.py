@@ -60,6 +60,9 @@ class RunSpec(BaseModel):
     memory_budget: int | str = Field(
         "1GiB", description="Memory that a search may take: 1GiB, 512MB, or bytes."
     )
+    both_directions: bool = Field(
+        False, description="Also let the rows of the index ask, among the queries."
+    )
     monitor: str | None = Field(
         None, description="Metric to stop by; default ndcg_at_k, else val_loss. Adds EarlyStopping."
     )
@@ -80,6 +83,9 @@ class RunSpec(BaseModel):
     )
     learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="Peak rate; default by model."
+    )
+    loss_learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="Peak rate of the loss's own parameters; default: learning_rate."
     )
     loss: str = Field("auto", description="Name of a loss; auto: by the kind of data.")
     loss_options: dict[str, Any] = Field({}, description="Options of the loss.")
