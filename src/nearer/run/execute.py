@@ -53,9 +53,12 @@ from nearer.run.launch import main_first, on_all, open_world, quiet_but_first
 from nearer.run.lock import process, release
 from nearer.run.record import RunFolder, now
 from nearer.run.recorder import Recorder
+from nearer.run.report import try_report
 from nearer.run.resume import ANEW, Resumption, resume_command, spec_of, take_up
 from nearer.run.secrets import masked
 from nearer.run.signals import SignalWatch
+from nearer.run.stopwatch import Stopwatch
+from nearer.run.texts import Texts
 from nearer.run.tokenise import tokenise_data
 
 LOGGER = logging.getLogger("nearer")
@@ -170,6 +173,7 @@ def _run(
         main_first(world, partial(tokenise_data, plan, encoder, keep, track, watch))
     config = with_forecast(folder, trained, encoder, train, config, world)
     interrupted: Interrupted | None = None
+    stopwatch = Stopwatch()
     with resumption.keeper(folder, spec.checkpoint_every, world) as keeper:
         try:
             result = run_loop(
@@ -177,7 +181,7 @@ def _run(
                 loss,
                 train,
                 config=config,
-                callbacks=[*plan.callbacks, Recorder(folder, plan.evaluations)],
+                callbacks=[*plan.callbacks, Recorder(folder, plan.evaluations), stopwatch],
                 val=val,
                 accelerator=accelerator,
                 encode=encode,
@@ -195,6 +199,7 @@ def _run(
         build_artifact(plan, folder, encoder, result)
         with Spare("examples").attempt():
             write_examples(plan, folder, result)
+    whole = time.monotonic() - began
     folder.update(
         status="interrupted" if interrupted else "finished",
         stop_reason={"kind": result.stop_reason.kind, "detail": result.stop_reason.detail},
@@ -205,11 +210,16 @@ def _run(
         kept=kept_point(result),
         metrics={"before": metrics_of(first(result)), "after": metrics_of(result.kept)},
         finished=now(),
-        seconds=round(time.monotonic() - began, 3),
+        seconds=round(whole, 3),
+        seconds_by=stopwatch.of(whole, whole - seconds),
     )
     LOGGER.info("Artifact: %s", folder.artifact)
-    world.wait()  # a launcher ends all processes soon after the first of them has ended
     run = Run(folder.path)
+    if world.is_main:
+        try_report(
+            run, {e.prefix(plan.model_name): Texts(e.evaluation_set) for e in plan.evaluations}
+        )
+    world.wait()  # a launcher ends all processes soon after the first of them has ended
     if interrupted:
         LOGGER.info("Go on with: %s", resume_command(run.folder))
         interrupted.run = run

@@ -214,6 +214,23 @@ class Run:
 
         display_examples(read_examples(self, queries, k, evaluation), console)
 
+    def report(self) -> Path:
+        """Write the report: one HTML page that needs no other file and no network.
+
+        A run writes it at its end. One that failed, died or still runs can be reported on too:
+        the page says what there is.
+
+        Returns:
+            Path of report.html in the run's folder; an earlier one is replaced.
+
+        Example:
+            >>> import webbrowser
+            >>> webbrowser.open(run.report().absolute().as_uri())  # doctest: +SKIP
+        """
+        from nearer.run.report import write_report
+
+        return write_report(self)
+
     def result(self) -> dict[str, Any]:
         """What `nearer fit --json` prints; paths are absolute."""
         record = self.record
