@@ -25,6 +25,12 @@ import nearer
 
 encoder = nearer.load("path/to/this/folder", module=YourModule())
 ```""",
+    "catalog": """```python
+import nearer
+
+encoder = nearer.load("path/to/this/folder")
+embeddings = nearer.encode("path/to/this/folder", "pictures.csv")
+```""",
 }
 
 
@@ -47,7 +53,7 @@ def model_card(manifest: Manifest) -> str:
             "",
             "## Use",
             "",
-            USE[manifest.kind],
+            USE["catalog" if manifest.recipes else manifest.kind],
             "",
             "## What it scored",
             "",

@@ -28,6 +28,7 @@ class Manifest:
         dimension: Length of an embedding.
         precision: What it was evaluated in; loading sets it again, so that figures are the same.
         module_class: Qualified name of the class, for kind "module".
+        recipes: How modules of the catalog are built again, by their folder; "." for the artifact.
         epoch: The epoch whose weights these are; None where they were never evaluated.
         metrics: What these weights scored, by key.
         definitions: Whose formulas the metrics follow.
@@ -43,6 +44,7 @@ class Manifest:
     dimension: int
     precision: Precision = "fp32"
     module_class: str | None = None
+    recipes: dict[str, dict[str, Any]] = field(default_factory=dict)
     epoch: int | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
     definitions: str = "trec"
@@ -149,6 +151,12 @@ def _is_texts(values: Any) -> bool:
     return isinstance(values, dict) and all(isinstance(value, str) for value in values.values())
 
 
+def _is_recipe(value: Any) -> bool:
+    heads = value.get("heads") if isinstance(value, dict) else None
+    known = isinstance(heads, list) and isinstance(value.get("catalog"), str)
+    return known and all(_is_count(length) and length for length in heads or ())
+
+
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
@@ -165,6 +173,7 @@ _SHAPES: dict[str, Callable[[Any], bool]] = {
     "base_model": lambda value: isinstance(value, str),
     "dimension": _is_count,
     "module_class": lambda value: value is None or isinstance(value, str),
+    "recipes": lambda value: isinstance(value, dict) and all(map(_is_recipe, value.values())),
     "epoch": lambda value: value is None or _is_count(value),
     "metrics": _is_figures,
     "definitions": lambda value: isinstance(value, str),
