@@ -1,7 +1,9 @@
+import json
 from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from nearer.evaluation.bootstrap import Interval
 from nearer.evaluation.comparison import Comparison
@@ -61,14 +63,23 @@ def test_what_is_shown_is_limited() -> None:
     assert len(found.listed) == 60
 
 
-def test_the_list_keeps_to_its_room() -> None:
+@pytest.mark.parametrize("word", ["long ", "検索語"])
+def test_the_list_keeps_to_its_room(word: str) -> None:
     count = 20_000
-    many = comparison(list(np.linspace(0, 1, count)), [0.5] * count, 1, "a long query " * 20)
+    many = comparison(list(np.linspace(0, 1, count)), [0.5] * count, 1, word * 80)
     found = read_queries(many, Shouting())
     assert found.total == count
     assert 8_000 < len(found.listed) < count
-    assert sum(len(text) + 20 for text, _, _ in found.listed) < ROOM
+    assert sum(len(text) for text, _, _ in found.listed) < ROOM
     assert found.listed[0][1:] in ((0.0, 0.5), (1.0, 0.5))
+
+
+def test_ten_thousand_queries_are_all_listed_in_its_room() -> None:
+    many = comparison([0.123456] * 10_000, [0.5] * 10_000, 1, "many words " * 20)
+    listed = read_queries(many, Shouting()).listed
+    assert len(listed) == 10_000
+    assert len(listed[0][0]) > 35
+    assert len(json.dumps(listed, separators=(",", ":"))) < ROOM * 1.1
 
 
 def test_a_long_text_is_cut() -> None:
