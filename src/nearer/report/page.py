@@ -35,7 +35,8 @@ def render(page: Page) -> str:
         .get_template("page.html")
         .render(page=page, style=_part("page.css"), script=script, script_hash=digest, box=plot)
     )
-    return html
+    # Names of files that are not UTF-8 have half characters in them, which no file can hold.
+    return html.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def number(value: Any) -> str:
@@ -62,6 +63,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    compact = {"ensure_ascii": False, "separators": (",", ":")}
+    environment.policies["json.dumps_kwargs"] = compact
     environment.filters.update(number=number, signed=signed)
     return environment
 

@@ -9,17 +9,23 @@ from nearer.evaluation.comparison import Comparison
 from nearer.report.content import Hit, Queries, Query
 from nearer.report.pictures import Thumbnails
 
-CHANGED = 25
+CHANGED = 20
 """Most queries won, and most lost, that are shown with their results."""
 
 SHOWN = 5
 """Results of each side that are shown."""
 
-LONG = 240
+LONG = 200
 """Characters of a text in the results."""
 
-ROOM = 450_000
+ROOM = 600_000
 """Bytes for the list of all queries."""
+
+FIGURES = 19
+"""Bytes of a query in it beside its text."""
+
+FEWEST, MOST = 20, 160
+"""Characters of a text in it."""
 
 
 class TextSource(Protocol):
@@ -101,12 +107,11 @@ def _query(comparison: Comparison, texts: TextSource, pictures: Thumbnails, row:
 def _listed(comparison: Comparison, texts: TextSource) -> tuple[tuple[str, float, float], ...]:
     """All queries, as many and as much of each as there is room for."""
     order = np.argsort(-np.abs(comparison.differences), kind="stable")
-    order = order[: ROOM // 45]  # some 20 bytes of numbers and a text of 25 characters
-    long = max(20, min(160, ROOM // max(1, len(order)) - 25))
-    names = texts.queries(comparison.queries.take(order).to_pylist())
-    values = (
-        np.round(side[order], 4).tolist() for side in (comparison.values_a, comparison.values_b)
-    )
+    order = order[: ROOM // (FIGURES + FEWEST)]
+    names = [short(t, MOST) for t in texts.queries(comparison.queries.take(order).to_pylist())]
+    size = len("".join(names).encode("utf-8", "replace")) / max(1, sum(map(len, names)))
+    long = max(FEWEST, min(MOST, int((ROOM / max(1, len(order)) - FIGURES) / size)))
+    values = (np.round(v[order], 3).tolist() for v in (comparison.values_a, comparison.values_b))
     return tuple(zip((short(name, long) for name in names), *values, strict=True))
 
 

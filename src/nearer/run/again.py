@@ -68,7 +68,7 @@ def _said(value: Any) -> str:
 def _value(value: Any) -> str:
     """A value in TOML, whose strings, numbers and lists are those of JSON."""
     if isinstance(value, Mapping):
-        pairs = (f"{json.dumps(k)} = {_value(v)}" for k, v in value.items() if v is not None)
+        pairs = (f"{_value(k)} = {_value(v)}" for k, v in value.items() if v is not None)
         return "{" + ", ".join(pairs) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_value(one) for one in value) + "]"
