@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 app = App(
     name="runs",
-    help="List runs, show one, go on with one, read its log, compare two, see examples.",
+    help="List runs, show one, go on with one, read its log, compare two, see examples, push one.",
     help_format="plaintext",
     default_parameter=Parameter(negative=()),
     result_action="return_value",
 )
+
+app.command("nearer.cli.push:push", name="push")
 
 Json = Annotated[bool, Parameter(help="Print one JSON object and nothing else.")]
 RunsDir = Annotated[

@@ -72,6 +72,7 @@ def fit(
     experiment: str = "default",
     runs_dir: str | Path | None = None,
     checkpoint_every: int | str = "5min",
+    push: str | None = None,
     resume: bool = False,
     verify: bool = False,
 ) -> "Run":
@@ -139,6 +140,7 @@ def fit(
         experiment: Folder of runs that belong together.
         runs_dir: Folder of all runs; default `NEARER_RUNS`, else `./runs`.
         checkpoint_every: "5min", "30s", "2h", "epoch", a number of steps, or "never".
+        push: URL to copy the artifact to at the end: "s3://bucket/folder", "hf://user/repo", ….
         resume: With `name`: go on with that run.
         verify: With `resume`: replay the last steps and compare, bit for bit.
 
@@ -261,16 +263,16 @@ def load(path: str | Path, module: Any = None, prepare: Any = None) -> "Encoder"
     """Load an artifact as an encoder, after checking every file of it.
 
     Args:
-        path: Folder of the artifact.
+        path: Folder of the artifact, or its URL: s3://…, hf://user/repo, …
         module: For an artifact of your own class: an instance to put the weights into.
         prepare: Its function to prepare items, where it has no method of that name.
 
     Raises:
         ArtifactError: It is damaged or incomplete; names the file.
     """
-    from nearer.artifact.store import load_artifact
+    from nearer.run.use import load_path
 
-    return load_artifact(Path(path), module, prepare)
+    return load_path(path, module, prepare)
 
 
 def get_run(name: str, experiment: str | None = None, runs_dir: str | Path | None = None) -> "Run":
