@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 app = App(
     name="runs",
-    help="List runs, show one, compare two, write a report, go on with one, delete one.",
+    help="List runs, show one, compare two, write a report, go on with one, push or delete one.",
     help_format="plaintext",
     default_parameter=Parameter(negative=()),
     result_action="return_value",
 )
+
+app.command("nearer.cli.push:push", name="push")
 
 Json = Annotated[bool, Parameter(help="Print one JSON object and nothing else.")]
 RunsDir = Annotated[

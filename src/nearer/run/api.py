@@ -70,6 +70,7 @@ def fit(
     experiment: str = "default",
     runs_dir: str | Path | None = None,
     checkpoint_every: int | str = "5min",
+    push: str | None = None,
     resume: bool = False,
     verify: bool = False,
 ) -> "Run":
@@ -139,6 +140,7 @@ def fit(
         experiment: Folder of runs that belong together.
         runs_dir: Folder of all runs; default `NEARER_RUNS`, else `./runs`.
         checkpoint_every: "5min", "30s", "2h", "epoch", a number of steps, or "never".
+        push: URL to copy the artifact to at the end: "s3://bucket/folder", "hf://user/repo", ….
         resume: With `name`: go on with that run.
         verify: With `resume`: replay the last steps and compare, bit for bit.
 

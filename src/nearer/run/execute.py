@@ -56,6 +56,7 @@ from nearer.run.recorder import Recorder
 from nearer.run.report import try_report
 from nearer.run.resume import ANEW, Resumption, resume_command, spec_of, take_up
 from nearer.run.secrets import masked
+from nearer.run.ship import check_push, push_at_the_end
 from nearer.run.signals import SignalWatch
 from nearer.run.stopwatch import Stopwatch
 from nearer.run.texts import Texts
@@ -90,6 +91,7 @@ def execute(options: dict[str, Any]) -> Run:
         precision = resolve_precision(spec.precision, accelerator.device)
         facts = facts_of(plan, accelerator.device, precision, world)
         resumption = on_all(world, partial(take_up, earlier, facts, verify=spec.verify))
+        main_first(world, partial(check_push, spec.push if world.is_main else None, earlier))
         folder = take_folder(plan, earlier, world)
         stack.callback(release, folder.path)
         bar = next(c for c in plan.callbacks if isinstance(c, ProgressBar))
@@ -99,7 +101,7 @@ def execute(options: dict[str, Any]) -> Run:
         watch = stack.enter_context(SignalWatch())
         track = bar.track if world.is_main else untracked
         try:
-            return _run(plan, folder, track, watch, encode, accelerator, world, keep, resumption)
+            run = _run(plan, folder, track, watch, encode, accelerator, world, keep, resumption)
         except Interrupted as error:
             error.told = not world.is_main
             if error.run is None:  # it came before the first step
@@ -121,6 +123,10 @@ def execute(options: dict[str, Any]) -> Run:
             if isinstance(error, OSError) and is_disk_fault(error):
                 raise disk_fault(error, folder.path) from error
             raise
+        if spec.push is not None:  # the run is finished by now, whatever comes of this
+            pushes = partial(push_at_the_end, folder, spec.push)
+            on_all(world, lambda: pushes() if world.is_main else None)
+        return run
 
 
 def _run(

@@ -15,6 +15,7 @@ from nearer.loop.state import EvaluationPoint, FitResult
 from nearer.run.disk import artifact_is_whole
 from nearer.run.door import Plan
 from nearer.run.record import RunFolder, environment, plain_metrics
+from nearer.run.ship import run_id
 
 LOGGER = logging.getLogger("nearer")
 DECIDE = (
@@ -59,6 +60,7 @@ def build_artifact(plan: Plan, folder: RunFolder, encoder: Encoder, result: FitR
         base = f"{base_model(spec.query_model, query)} + {base_model(spec.index_model, index)}"
     module = type(encoder.module)
     evaluations = plan.evaluations
+    record = folder.read()
     with artifact_is_whole(folder.artifact):
         save_artifact(
             encoder,
@@ -73,7 +75,8 @@ def build_artifact(plan: Plan, folder: RunFolder, encoder: Encoder, result: FitR
                 epoch=None if result.kept is None else result.kept.epoch,
                 metrics=metrics_of(result.kept),
                 definitions=evaluations[0].definitions if evaluations else "trec",
-                spec=folder.read()["spec"],
+                run=run_id(record),
+                spec=record["spec"],
                 versions=environment()["versions"],
             ),
         )

@@ -15,6 +15,7 @@ from nearer.run.record_shape import read_points
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from nearer.artifact.push import Pushed
     from nearer.evaluation.comparison import Comparison
     from nearer.run.ranks import Point
 
@@ -108,6 +109,19 @@ class Run:
         """
         encoder: Encoder = load_artifact(self.artifact)
         return encoder.model if isinstance(encoder, SentenceTransformerEncoder) else encoder.module
+
+    def push(self, dest: str, *, force: bool = False) -> "Pushed":
+        """Copy the artifact to a URL, whole or not at all; see docs/shipping.md.
+
+        Raises:
+            UsageError: `dest` is no URL to push to, or holds something else and `force` is not set.
+
+        Example:
+            >>> run.push("s3://bucket/models/first")  # doctest: +SKIP
+        """
+        from nearer.run.ship import push_run
+
+        return push_run(self._folder, self.artifact, dest, force=force)
 
     def logs(self) -> str:
         """What the console said."""

@@ -147,6 +147,7 @@ class RunSpec(BaseModel):
     checkpoint_every: int | str = Field(
         "5min", description="5min, 30s, 2h, epoch, a number of steps; never: no checkpoints."
     )
+    push: str | None = Field(None, description="URL that the artifact is copied to at the end.")
     resume: bool = Field(False, description="With name: go on with that run.")
     verify: bool = Field(
         False, description="With resume: replay the last steps and compare, bit for bit."

@@ -108,13 +108,13 @@ def load(path: str | Path, module: Any = None, prepare: Any = None) -> "Encoder"
     """Load an artifact as an encoder, after checking every file of it.
 
     Args:
-        path: Folder of the artifact.
+        path: Folder of the artifact, or its URL: s3://…, hf://user/repo, …
         module: For an artifact of your own class: an instance to put the weights into.
         prepare: Its function to prepare items, where it has no method of that name.
 
     Raises:
         ArtifactError: It is damaged or incomplete; names the file.
     """
-    from nearer.artifact.store import load_artifact
+    from nearer.run.use import load_path
 
-    return load_artifact(Path(path), module, prepare)
+    return load_path(path, module, prepare)
