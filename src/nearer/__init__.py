@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nearer.losses.protocol import Loss
     from nearer.run.api import fit, get_run, list_runs
     from nearer.run.compare import compare
+    from nearer.run.export import export
     from nearer.run.handle import Run
     from nearer.run.use_api import encode, evaluate, load
 
@@ -45,6 +46,7 @@ _HOME = {
     "compare": "nearer.run.compare",
     "encode": "nearer.run.use_api",
     "evaluate": "nearer.run.use_api",
+    "export": "nearer.run.export",
     "fit": "nearer.run.api",
     "get_run": "nearer.run.api",
     "list_runs": "nearer.run.api",
@@ -70,6 +72,7 @@ __all__ = [
     "compare",
     "encode",
     "evaluate",
+    "export",
     "fit",
     "get_run",
     "list_runs",

@@ -14,7 +14,7 @@ FILENAME = "nearer.json"
 FORMAT = 1
 WAY_OUT = "get the artifact again, or build it anew"
 
-Kind = Literal["sentence-transformers", "towers", "module"]
+Kind = Literal["sentence-transformers", "towers", "module", "onnx"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Manifest:
         spec: The run's options.
         versions: Of nearer and of what it was made with.
         files: Hash (SHA-256) of every other file, by its path in the folder.
+        export: For kind "onnx": its form, its prompts, and how near it is to the artifact that it
+            was made from.
         format: Version of this file.
     """
 
@@ -53,6 +55,7 @@ class Manifest:
     spec: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    export: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
     def to_json(self) -> str:
@@ -207,6 +210,7 @@ _SHAPES: dict[str, Callable[[Any], bool]] = {
     "run": lambda value: isinstance(value, str),
     "spec": lambda value: isinstance(value, dict),
     "versions": _is_texts,
+    "export": lambda value: isinstance(value, dict) and _is_texts(value.get("prompts", {})),
 }
 """What the values of a manifest must be; whoever reads one need not look again."""
 

@@ -1,5 +1,7 @@
 """Saving an encoder as an artifact, whole or not at all, and loading one after checking it."""
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from nearer.artifact.card import model_card
 from nearer.artifact.manifest import FILENAME, Kind, Manifest, hash_files, read_manifest, verify
 from nearer.encoder.loading import load_sentence_transformer
 from nearer.encoder.module import WEIGHTS, ModuleEncoder, Prepare
+from nearer.encoder.onnx import OnnxEncoder
 from nearer.encoder.packaged import rebuilt
 from nearer.encoder.protocol import Encoder, Side
 from nearer.encoder.sentence import SentenceTransformerEncoder
@@ -62,11 +65,29 @@ def load_artifact(
     verify(folder, manifest)
     if manifest.kind == "module":
         return _load_module(folder, manifest, module, prepare)
+    if manifest.kind == "onnx":
+        return load_exported(folder, manifest)
     if manifest.kind == "towers":
         query, index = (_tower(folder / FOLDERS[side], manifest, side) for side in FOLDERS)
         return TwoTowers(query, index)
     model = load_sentence_transformer(str(folder))
     return SentenceTransformerEncoder(model, manifest.name, manifest.precision)
+
+
+def load_exported(folder: Path, manifest: Manifest) -> OnnxEncoder | TwoTowers:
+    """Load the graphs of a folder as an encoder: one for both sides, or one each."""
+    prompts = manifest.export.get("prompts", {})
+    content = json.dumps([manifest.files, prompts], sort_keys=True)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    if not (folder / FOLDERS["query"]).is_dir():
+        return OnnxEncoder(folder, manifest.name, prompts, digest)
+    query, index = (
+        OnnxEncoder(folder / part, manifest.name, prompts, f"{digest} {part}")
+        for part in FOLDERS.values()
+    )
+    both = TwoTowers(query, index)
+    both.name = manifest.name
+    return both
 
 
 def _recipes(encoder: Encoder) -> dict[str, dict[str, Any]]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from nearer.artifact.push import Pushed
     from nearer.evaluation.comparison import Comparison
+    from nearer.run.export import Exported, Format
     from nearer.run.ranks import Point
 
 
@@ -122,6 +123,14 @@ class Run:
         from nearer.run.ship import push_run
 
         return push_run(self._folder, self.artifact, dest, force=force)
+
+    def export(
+        self, format: "Format" = "onnx", output: str | Path | None = None, data: Any = None
+    ) -> "Exported":
+        """Export the artifact to ONNX; see `nearer.export`."""
+        from nearer.run.export import export
+
+        return export(self.artifact, format, output, data)
 
     def logs(self) -> str:
         """What the console said."""
