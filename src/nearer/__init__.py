@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         LambdaCallback,
         ProgressBar,
         Tracker,
+        WiSEFT,
     )
     from nearer.errors import Interrupted, NearerError
     from nearer.evaluation.metrics import metric
@@ -41,6 +42,7 @@ _HOME = {
     "ProgressBar": "nearer.callbacks",
     "Run": "nearer.run.handle",
     "Tracker": "nearer.callbacks",
+    "WiSEFT": "nearer.callbacks",
     "compare": "nearer.run.compare",
     "encode": "nearer.run.api",
     "evaluate": "nearer.run.api",
@@ -66,6 +68,7 @@ __all__ = [
     "ProgressBar",
     "Run",
     "Tracker",
+    "WiSEFT",
     "compare",
     "encode",
     "evaluate",
