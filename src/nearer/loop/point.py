@@ -1,5 +1,7 @@
 """One evaluation point of a fit: held-out loss, producers, consumers. Decides not when."""
 
+import logging
+
 import torch
 
 from nearer.data.batch import BatchSource
@@ -11,6 +13,8 @@ from nearer.loop.events import Event
 from nearer.loop.keeping import Savepoints
 from nearer.loop.step import batch_loss
 from nearer.loop.trainer import Trainer
+
+LOGGER = logging.getLogger("nearer")
 
 
 def evaluate_point(
@@ -34,6 +38,9 @@ def evaluate_point(
         metrics |= events.gather(metrics)
         state.shared.clear()
     state.add_point(metrics)
+    learned = ", ".join(f"{name} {value:.4g}" for name, value in trainer.learned.items())
+    if learned and state.step:
+        LOGGER.info("Learned by the loss: %s", learned)
     events.emit(Event.METRICS)
     state.settle_stop()
     saves.end_evaluation()

@@ -15,6 +15,7 @@ EVALUATION = (
     "distance",
     "query_sample_size",
     "memory_budget",
+    "both_directions",
 )
 
 
