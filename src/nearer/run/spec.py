@@ -81,6 +81,9 @@ class RunSpec(BaseModel):
     learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="Peak rate; default by model."
     )
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="Each layer's rate is that of the next one times this; heads: full rate."
+    )
     loss: str = Field("auto", description="Name of a loss; auto: by the kind of data.")
     loss_options: dict[str, Any] = Field({}, description="Options of the loss.")
     matryoshka_dims: tuple[Count, ...] | None = Field(
