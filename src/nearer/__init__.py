@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from nearer.loop.events import Event
     from nearer.loop.metrics import MetricInfo
     from nearer.losses.protocol import Loss
-    from nearer.run.api import encode, evaluate, fit, get_run, list_runs, load
+    from nearer.run.api import fit, get_run, list_runs
     from nearer.run.compare import compare
+    from nearer.run.export import export
     from nearer.run.handle import Run
+    from nearer.run.use_api import encode, evaluate, load
 
 _HOME = {
     "BestModelCheckpoint": "nearer.callbacks",
@@ -44,12 +46,13 @@ _HOME = {
     "Tracker": "nearer.callbacks",
     "WiSEFT": "nearer.callbacks",
     "compare": "nearer.run.compare",
-    "encode": "nearer.run.api",
-    "evaluate": "nearer.run.api",
+    "encode": "nearer.run.use_api",
+    "evaluate": "nearer.run.use_api",
+    "export": "nearer.run.export",
     "fit": "nearer.run.api",
     "get_run": "nearer.run.api",
     "list_runs": "nearer.run.api",
-    "load": "nearer.run.api",
+    "load": "nearer.run.use_api",
     "metric": "nearer.evaluation.metrics",
 }
 
@@ -72,6 +75,7 @@ __all__ = [
     "compare",
     "encode",
     "evaluate",
+    "export",
     "fit",
     "get_run",
     "list_runs",

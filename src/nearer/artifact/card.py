@@ -25,6 +25,12 @@ import nearer
 
 encoder = nearer.load("path/to/this/folder", module=YourModule())
 ```""",
+    "catalog": """```python
+import nearer
+
+encoder = nearer.load("path/to/this/folder")
+embeddings = nearer.encode("path/to/this/folder", "pictures.csv")
+```""",
 }
 
 
@@ -34,24 +40,24 @@ def model_card(manifest: Manifest) -> str:
     if HUB_ID.fullmatch(manifest.base_model):
         metadata.append(f'base_model: "{manifest.base_model}"')
     metadata += ["tags:", "- sentence-transformers", "- nearer", "---"]
-    rows = [f"| {_plain(n)} | {v:.5f} |" for n, v in manifest.metrics.items() if v is not None]
+    rows = [f"| {plain(n)} | {v:.5f} |" for n, v in manifest.metrics.items() if v is not None]
     scored = ["| metric | value |", "| --- | --- |", *rows] if rows else ["It was not evaluated."]
     return "\n".join(
         [
             *metadata,
             "",
-            f"# {_plain(manifest.name)}, fine-tuned",
+            f"# {plain(manifest.name)}, fine-tuned",
             "",
-            f"{_plain(manifest.base_model)}, fine-tuned with nearer; embeddings of "
-            f"{manifest.dimension} dimensions, computed in {_plain(manifest.precision)}.",
+            f"{plain(manifest.base_model)}, fine-tuned with nearer; embeddings of "
+            f"{manifest.dimension} dimensions, computed in {plain(manifest.precision)}.",
             "",
             "## Use",
             "",
-            USE[manifest.kind],
+            USE["catalog" if manifest.recipes else manifest.kind],
             "",
             "## What it scored",
             "",
-            f"Definitions: {_plain(manifest.definitions)}.",
+            f"Definitions: {plain(manifest.definitions)}.",
             "",
             *scored,
             "",
@@ -59,7 +65,7 @@ def model_card(manifest: Manifest) -> str:
     )
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A text that cannot become markup: names come from users and from other people's folders."""
     line = " ".join(text.split())  # every break of a line, those of Unicode too
     shown = "".join(c for c in line if c.isprintable())

@@ -1,5 +1,7 @@
 """One evaluation point of a fit: held-out loss, producers, consumers. Decides not when."""
 
+import logging
+
 import torch
 
 from nearer.data.batch import BatchSource
@@ -11,6 +13,8 @@ from nearer.loop.keeping import Savepoints
 from nearer.loop.notebook import LoopState
 from nearer.loop.step import batch_loss
 from nearer.loop.trainer import Trainer
+
+LOGGER = logging.getLogger("nearer")
 
 
 def evaluate_point(
@@ -24,6 +28,9 @@ def evaluate_point(
     saves.begin_evaluation()
     own = {"train_loss": trainer.mean_loss()} if trainer.rows else {}
     state.add_point(own | measure(state, events, trainer, val))
+    learned = ", ".join(f"{name} {value:.4g}" for name, value in trainer.learned.items())
+    if learned and state.step:
+        LOGGER.info("Learned by the loss: %s", learned)
     events.emit(Event.METRICS)
     state.settle_stop()
     saves.end_evaluation()

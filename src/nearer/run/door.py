@@ -25,6 +25,7 @@ from nearer.loop.state import FitConfig
 from nearer.losses.choose import auto_loss, build_loss, check_name
 from nearer.run.assemble import assemble, hand_back
 from nearer.run.faults import Faults
+from nearer.run.ship import check_form
 from nearer.run.spec import RunSpec
 
 
@@ -73,6 +74,8 @@ def check(spec: RunSpec, kept_in: Keep | None = None) -> Plan:
         faults.get(callback.check)
     faults.get(lambda: check_metrics(callbacks, model_name, has_val))
     faults.get(lambda: _check_optimizer(spec))
+    if spec.push is not None:
+        faults.get(partial(check_form, spec.push))
     if spec.lora is not None:
         faults.get(check_peft)
     if spec.layer_decay is not None:

@@ -16,9 +16,13 @@ from nearer.loop.state import EvaluationPoint, FitResult
 from nearer.run.disk import artifact_is_whole
 from nearer.run.door import Plan
 from nearer.run.record import RunFolder, environment, plain_metrics
+from nearer.run.ship import run_id
 
 LOGGER = logging.getLogger("nearer")
-DECIDE = ("limit", "distance", "definitions", "truncate_dim", "query_sample_size", "sample_seed")
+DECIDE = (
+    *("limit", "distance", "definitions", "truncate_dim", "query_sample_size", "sample_seed"),
+    "both_directions",
+)
 """Options of an evaluation that its figures hang on, beside the data."""
 
 
@@ -57,6 +61,7 @@ def build_artifact(plan: Plan, folder: RunFolder, encoder: Encoder, result: FitR
         base = f"{base_model(spec.query_model, query)} + {base_model(spec.index_model, index)}"
     module = type(encoder.module)
     evaluations = plan.evaluations
+    record = folder.read()
     with artifact_is_whole(folder.artifact):
         save_artifact(
             encoder,
@@ -71,7 +76,8 @@ def build_artifact(plan: Plan, folder: RunFolder, encoder: Encoder, result: FitR
                 epoch=None if result.kept is None else result.kept.epoch,
                 metrics=metrics_of(result.kept),
                 definitions=evaluations[0].definitions if evaluations else "trec",
-                spec=folder.read()["spec"],
+                run=run_id(record),
+                spec=record["spec"],
                 versions=environment()["versions"],
             ),
         )
@@ -94,7 +100,8 @@ def next_command(plan: Plan, folder: RunFolder) -> str:
     for name in DECIDE:
         value = getattr(data, name)
         if value != defaults[name].default:
-            words += [f"--{name.replace('_', '-')}", str(value)]
+            option = f"--{name.replace('_', '-')}"
+            words += [option] if value is True else [option, str(value)]
     return shlex.join(words)
 
 

@@ -21,6 +21,7 @@ from nearer.errors import (
 )
 from nearer.loop.events import Event
 from nearer.loop.state import StopKind
+from nearer.losses.sigmoid import SigLIP
 
 TWO_EPOCHS = [
     # event, epoch, step, batch
@@ -612,3 +613,11 @@ def test_T41_no_number_of_epochs_is_replaced_by_another():
     """The spec refuses 0; the loop takes it at its word."""
     result = toy_fit(epochs=0)
     assert (result.epochs_run, result.steps, len(result.history)) == (0, 0, 1)
+
+
+def test_what_the_loss_learned_is_told_at_every_point_but_the_first(caplog):
+    with caplog.at_level("INFO", "nearer"):
+        toy_fit(loss=SigLIP())
+    told = [m for m in caplog.messages if m.startswith("Learned by the loss: temperature 0.")]
+    assert len(told) == 2
+    assert told[0] != told[1]
