@@ -56,6 +56,12 @@ class WiSEFT(Callback):
     """
 
     every_process: ClassVar[bool] = True
+    _original: Weights
+    _tuned: Weights
+    _point: EvaluationPoint | None
+    _first: float | None
+    _best: BestWeights
+    _trying: bool
 
     def __init__(
         self,
@@ -164,12 +170,10 @@ class WiSEFT(Callback):
             self._monitor = Monitor(self._monitor.rule, **state["monitor"])
 
     def _began(self) -> None:
-        self._original: Weights = {}
-        self._tuned: Weights = {}
-        self._point: EvaluationPoint | None = None
-        self._best = BestWeights()
-        self._first: float | None = None
-        self._trying = False
+        """Hold nothing of an earlier fit."""
+        self._original, self._tuned = {}, {}
+        self._point = self._first = None
+        self._best, self._trying = BestWeights(), False
 
     def _curve(self, ctx: Context) -> list[tuple[float, float]]:
         """What each alpha scores."""

@@ -39,6 +39,7 @@ def fit(
     batch_size: int = 64,
     items_per_class: int = 4,
     learning_rate: float | None = None,
+    layer_decay: float | None = None,
     loss_learning_rate: float | None = None,
     loss: str = "auto",
     loss_options: Mapping[str, Any] | None = None,
@@ -109,6 +110,7 @@ def fit(
         batch_size: Rows of a step.
         items_per_class: Labelled data: rows of each class in a batch.
         learning_rate: Peak rate; default by model.
+        layer_decay: Each layer's rate is that of the next one times this; heads have the full rate.
         loss_learning_rate: That of the loss's own parameters; default: the same.
         loss: Name of a loss; "auto" by the kind of data.
         loss_options: Options of the loss.

@@ -69,6 +69,6 @@ def hand_back(
     if keep == "best" and not keepers and can_judge:
         several = len(evaluations) > 1
         monitor = f"{evaluations[0].prefix(model_name)}_{DEFAULT_MONITOR}" if several else None
-        asked = [c.monitor for c in choosers if c.monitor is not None]
-        callbacks.append(BestModelCheckpoint(*asked or [monitor]))
+        asked = next((c.monitor for c in choosers if c.monitor is not None), monitor)
+        callbacks.append(BestModelCheckpoint(asked))
     return keep

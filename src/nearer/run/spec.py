@@ -84,6 +84,9 @@ class RunSpec(BaseModel):
     learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="Peak rate; default by model."
     )
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="Each layer's rate is that of the next one times this; heads: full rate."
+    )
     loss_learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="Peak rate of the loss's own parameters; default: learning_rate."
     )
