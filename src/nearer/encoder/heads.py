@@ -6,6 +6,7 @@ from torch import nn
 
 from nearer.encoder.module import ModuleEncoder
 from nearer.encoder.sentence import SentenceTransformerEncoder
+from nearer.encoder.vision import PictureEncoder
 
 
 def with_head(
@@ -36,11 +37,7 @@ def with_head(
     linear = nn.Linear(encoder.dimension, output_dim)
     nn.init.orthogonal_(linear.weight)
     nn.init.zeros_(linear.bias)
-    return ModuleEncoder(
-        nn.Sequential(encoder.module, linear),
-        encoder.prepare_items,
-        encoder.name,
-        output_dim,
-        encoder.precision,
-        head=True,
-    )
+    other = encoder.around(nn.Sequential(encoder.module, linear), output_dim, head=True)
+    if isinstance(other, PictureEncoder):
+        other.recipe = {**other.recipe, "heads": [*other.recipe["heads"], output_dim]}
+    return other

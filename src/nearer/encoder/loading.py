@@ -17,6 +17,7 @@ from nearer.encoder.heads import with_head
 from nearer.encoder.hub import cache_alone
 from nearer.encoder.lora import LoraOptions, add_lora, describe
 from nearer.encoder.module import ModuleEncoder, Prepare
+from nearer.encoder.packaged import build_packaged, is_packaged
 from nearer.encoder.protocol import Encoder, Precision
 from nearer.encoder.quiet import quiet
 from nearer.encoder.sentence import SentenceTransformerEncoder
@@ -75,6 +76,8 @@ def load_encoder(
         encoder = SentenceTransformerEncoder(model, name or "model", options.precision)
     elif isinstance(model, nn.Module):
         encoder = ModuleEncoder(model, options.prepare, name, precision=options.precision)
+    elif is_packaged(str(model)):
+        encoder = build_packaged(str(model), name)
     else:
         encoder = _load(str(model), options, name)
     return set_up(encoder, options)
@@ -182,7 +185,8 @@ def _frozen(
         freeze_layers(encoder.module, options.freeze)
     if options.lora is not None:
         _adapt(encoder, options.lora)
-    if isinstance(encoder, ModuleEncoder) and options.sample is not None:
+    learns_length = isinstance(encoder, ModuleEncoder) and not encoder.knows_dimension
+    if learns_length and options.sample is not None:
         with torch.no_grad():
             prepared = encoder.prepare([options.sample], "document")
             encoder.embed(prepared.take(np.array([0])), "document")

@@ -1,6 +1,7 @@
 """The adapter for any torch module that comes with a function to prepare its input."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,11 @@ class ModuleEncoder:
         self._dimension = dimension
 
     @property
+    def knows_dimension(self) -> bool:
+        """Whether the length of an embedding is known before one was made."""
+        return self._dimension is not None
+
+    @property
     def dimension(self) -> int:
         """Length of an embedding."""
         if self._dimension is None:
@@ -109,5 +115,11 @@ class ModuleEncoder:
             return self
         assert isinstance(self.module, nn.Sequential)
         came, head = self.module
-        assert isinstance(head, nn.Linear)
-        return ModuleEncoder(came, self.prepare_items, self.name, head.in_features, self.precision)
+        first = next(part for part in head.modules() if isinstance(part, nn.Linear))
+        return self.around(came, first.in_features)
+
+    def around(self, module: nn.Module, dimension: int, head: bool = False) -> "ModuleEncoder":
+        """The same adapter around another module."""
+        other = copy(self)
+        other.module, other.head, other._dimension = module, head, dimension
+        return other

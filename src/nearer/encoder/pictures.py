@@ -1,6 +1,7 @@
-"""Decoding pictures from files, within limits. Preprocesses nothing."""
+"""Decoding pictures from files, within limits. Resizes and cuts nothing."""
 
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -8,6 +9,19 @@ from nearer.errors import DataError
 
 RUNS_A_PROGRAM = ("EPS", "WMF")
 """Formats that Pillow hands to another program of the system; `data/cells.py` refuses them too."""
+
+
+def rgb_of(item: Any) -> Image.Image:
+    """A picture in RGB from what stands for it in data: a path, or a picture in memory.
+
+    Raises:
+        DataError: It is neither, or cannot be decoded.
+    """
+    if isinstance(item, Image.Image):
+        return item.convert("RGB")
+    if not isinstance(item, Path):
+        raise DataError(f"{str(item)[:80]!r} is a {type(item).__name__}, where a picture must be")
+    return open_picture(item)
 
 
 def open_picture(path: Path) -> Image.Image:

@@ -11,11 +11,13 @@ import torch
 import xxhash
 from torch import Tensor, nn
 
+from nearer.encoder.catalog import find_entry
 from nearer.encoder.frozen import FrozenPart
 from nearer.encoder.onnx import OnnxEncoder
 from nearer.encoder.protocol import Encoder, Side, device_of
 from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.encoder.towers import TwoTowers
+from nearer.encoder.vision import PictureEncoder
 
 LIBRARIES = ("torch", "transformers", "sentence-transformers")
 """Whose code turns an item into an embedding; another version may do it otherwise."""
@@ -99,6 +101,9 @@ def _hash(text: str) -> str:
 
 def _shape(encoder: Encoder) -> str | None:
     """Architecture, configuration and tokenizer; None where a part is not known by name."""
+    if isinstance(encoder, PictureEncoder):
+        packages = [find_entry(encoder.recipe["catalog"]), version("pillow"), version("nearer")]
+        return json.dumps([encoder.recipe, *packages], sort_keys=True, default=str)
     if isinstance(encoder, OnnxEncoder):
         return f"onnx {encoder.digest} onnxruntime {_version('onnxruntime')}"
     if not isinstance(encoder, SentenceTransformerEncoder):

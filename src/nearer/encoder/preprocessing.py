@@ -1,0 +1,58 @@
+"""From pictures to pixels of one size: resized and cut, on threads. Decodes no files itself."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from nearer.encoder.pictures import rgb_of
+
+THREADS = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
+"""Pictures decoded at a time; Pillow lets go of the interpreter's lock while it decodes."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a picture model wants to be given: the middle of a picture, square, in bytes.
+
+    Attributes:
+        size: Side of the square, in pixels.
+        crop: Share of the shorter side that the square covers.
+
+    Example:
+        >>> Preprocessing(8)([Image.new("RGB", (40, 20), "red")]).shape
+        torch.Size([1, 3, 8, 8])
+    """
+
+    size: int = 224
+    crop: float = 0.875
+
+    def __call__(self, items: Sequence[Any]) -> Tensor:
+        """Decode and cut pictures: shape (n, 3, size, size), uint8.
+
+        Raises:
+            DataError: One cannot be decoded; the first in order is named.
+        """
+        with ThreadPoolExecutor(THREADS, "nearer-pictures") as pool:
+            pixels = list(pool.map(self.plain, items))
+        if not pixels:
+            return torch.empty((0, 3, self.size, self.size), dtype=torch.uint8)
+        return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
+
+    def plain(self, item: Any) -> np.ndarray:
+        """One picture as it is evaluated: shape (size, size, 3), uint8."""
+        picture = rgb_of(item)
+        side = min(picture.size) * self.crop
+        left, top = ((length - side) / 2 for length in picture.size)
+        return self.cut(picture, (left, top, left + side, top + side))
+
+    def cut(self, picture: Image.Image, box: tuple[float, float, float, float]) -> np.ndarray:
+        """A part of a picture, resized to the square: shape (size, size, 3), uint8."""
+        cut = picture.resize((self.size, self.size), Image.Resampling.BICUBIC, box=box)
+        return np.asarray(cut)
