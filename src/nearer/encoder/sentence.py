@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from nearer.encoder.lora import ADAPTER, has_adapters, merged, save_adapter
-from nearer.encoder.pictures import open_picture
+from nearer.encoder.pictures import rgb_of
 from nearer.encoder.protocol import Features, Precision, Prepared, Side
 from nearer.encoder.quiet import quiet
 from nearer.encoder.tokens import Tokens
+from nearer.encoder.views import View
 from nearer.errors import ModelError
 
 PROMPTS: dict[Side, tuple[str, ...]] = {
@@ -34,7 +36,7 @@ class SentenceTransformerEncoder:
         model: The model; it is trained in place.
         name: Short name; prefix of the metrics.
         precision: "fp32", "bf16" or "fp16".
-        head: Index of a newly added projection among the model's modules, if there is one.
+        head: Places of a newly added projection among the model's modules, if there is one.
 
     Attributes:
         tokens: Texts that are tokenised already, by texts and side; see `tokenise`.
@@ -48,7 +50,7 @@ class SentenceTransformerEncoder:
         model: SentenceTransformer,
         name: str,
         precision: Precision = "fp32",
-        head: int | None = None,
+        head: range | None = None,
     ) -> None:
         self.model = model
         self.module = model
@@ -122,7 +124,7 @@ class SentenceTransformerEncoder:
         """The model without its newly added head; the weights are shared."""
         if self.head is None:
             return self
-        modules = [module for i, module in enumerate(self.model) if i != self.head]
+        modules = [module for i, module in enumerate(self.model) if i not in self.head]
         bare = SentenceTransformer(
             modules=modules,
             prompts=self.model.prompts,
@@ -146,8 +148,10 @@ class SentenceTransformerEncoder:
 
 
 def _decoded(item: Any) -> Any:
-    """A picture where the item is a path; a text is a plain string and stays what it is."""
-    return open_picture(item) if isinstance(item, Path) else item
+    """A picture where the item stands for one; a text is a plain string and stays what it is."""
+    if isinstance(item, View):
+        return item.of(rgb_of(item.picture))
+    return rgb_of(item) if isinstance(item, Path | bytes | Image.Image) else item
 
 
 def _rows(

@@ -24,6 +24,7 @@ from nearer.errors import ModelError
 from nearer.loop.state import FitConfig
 from nearer.losses.choose import build_loss
 from nearer.losses.protocol import Loss
+from nearer.run.augment import AugmentedBatches, augmentation_of
 from nearer.run.door import Plan
 
 LOGGER = logging.getLogger("nearer")
@@ -43,6 +44,8 @@ def build_encoder(plan: Plan, precision: Precision) -> Encoder:
         document_prompt=spec.document_prompt,
         precision=precision,
         output_dim=spec.output_dim,
+        head=spec.head or "linear",
+        pooling=spec.pooling,
         freeze=spec.freeze,
         lora=None if spec.lora is None else read_lora(spec.lora),
         prepare=spec.prepare,
@@ -97,6 +100,10 @@ def build_batches(plan: Plan) -> tuple[BatchSource, BatchSource | None]:
         source = balanced
     else:
         source = RandomBatches(train, spec.batch_size, spec.seed)
+    how = augmentation_of(plan)
+    if how is not None:
+        LOGGER.info("Pictures are trained on as views: %s", how)
+        source = AugmentedBatches(source, train.modalities, how, spec.seed)
     return source, None if plan.val is None else FixedBatches(plan.val, spec.batch_size)
 
 
