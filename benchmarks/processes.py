@@ -19,7 +19,7 @@ from typing import Any
 
 from common import DATA, Row, main
 
-BATCH, STEPS, CORPUS = 64, 8, 1_000
+BATCH, STEPS, CORPUS = 64, 4, 600
 """Rows of a global batch, steps that are timed after the first one, passages of the evaluation."""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.cli import Bench
 from support.tiny import save_tiny_bert
 
 
@@ -31,6 +32,20 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def toy_files(tmp_path: Path) -> dict[str, str]:
     """Files of a small search task: train.csv, queries.jsonl, corpus.jsonl, qrels.tsv."""
     return write_toy_files(tmp_path)
+
+
+@pytest.fixture
+def bench(
+    tmp_path: Path,
+    tiny_bert: Path,
+    toy_files: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Bench:
+    """The small search task and the command line, in a folder that is the current one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NEARER_RUNS", raising=False)
+    return Bench(tmp_path, tiny_bert, toy_files, capsys, {"learning_rate": 1e-3})
 
 
 def write_toy_files(tmp_path: Path) -> dict[str, str]:

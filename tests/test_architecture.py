@@ -62,7 +62,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 ROOT_PACKAGE = "nearer"
 
 LOOKED_AT = {
-    "run/api.py": "signatures and docstrings of the public functions",
+    "run/handle.py": "all that a user asks of a run, a few lines each; the work is elsewhere",
+    "run/spec.py": "all options of a run, in one list",
 }
 """Files over 250 lines that were looked at again, and why they are whole; never over 300."""
 
@@ -127,7 +128,7 @@ def test_every_package_of_the_list_exists():
         if not (SOURCE / one.replace(".", "/")).is_dir()
         and not (SOURCE / f"{one.replace('.', '/')}.py").is_file()
     }
-    assert missing <= {"report"}, missing  # the page comes with a later issue
+    assert not missing
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ EVALUATION = (
     "distance",
     "query_sample_size",
     "memory_budget",
+    "both_directions",
 )
 OF_A_FIT = {"every", "gather_examples", "num_example_queries"}
 """Options of an EvaluationCallback that mean nothing where a model is evaluated once."""
@@ -92,7 +93,7 @@ def test_the_loop_and_the_spec_have_the_same_defaults(name):
     config, spec = FitConfig(), RunSpec.model_fields[name]
     default = spec.get_default(call_default_factory=True)
     if default is None:  # decided when the model or the data is known
-        assert name in ("learning_rate", "keep", "micro_batch", *_empty())
+        assert name in ("learning_rate", "loss_learning_rate", "keep", "micro_batch", *_empty())
     else:
         assert getattr(config, name) == default
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         LambdaCallback,
         ProgressBar,
         Tracker,
+        WiSEFT,
     )
     from nearer.errors import Interrupted, NearerError
     from nearer.evaluation.metrics import metric
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     from nearer.loop.events import Event
     from nearer.loop.metrics import MetricInfo
     from nearer.losses.protocol import Loss
-    from nearer.run.api import encode, evaluate, fit, get_run, list_runs, load
+    from nearer.run.api import fit, get_run, list_runs
     from nearer.run.compare import compare
+    from nearer.run.export import export
     from nearer.run.handle import Run
+    from nearer.run.use_api import encode, evaluate, load
 
 _HOME = {
     "BestModelCheckpoint": "nearer.callbacks",
@@ -41,13 +44,15 @@ _HOME = {
     "ProgressBar": "nearer.callbacks",
     "Run": "nearer.run.handle",
     "Tracker": "nearer.callbacks",
+    "WiSEFT": "nearer.callbacks",
     "compare": "nearer.run.compare",
-    "encode": "nearer.run.api",
-    "evaluate": "nearer.run.api",
+    "encode": "nearer.run.use_api",
+    "evaluate": "nearer.run.use_api",
+    "export": "nearer.run.export",
     "fit": "nearer.run.api",
     "get_run": "nearer.run.api",
     "list_runs": "nearer.run.api",
-    "load": "nearer.run.api",
+    "load": "nearer.run.use_api",
     "metric": "nearer.evaluation.metrics",
 }
 
@@ -66,9 +71,11 @@ __all__ = [
     "ProgressBar",
     "Run",
     "Tracker",
+    "WiSEFT",
     "compare",
     "encode",
     "evaluate",
+    "export",
     "fit",
     "get_run",
     "list_runs",

@@ -12,18 +12,6 @@ from support.cli import Bench, Ran
 
 
 @pytest.fixture
-def bench(
-    tmp_path: Path,
-    tiny_bert: Path,
-    toy_files: dict[str, str],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Bench:
-    monkeypatch.chdir(tmp_path)
-    return Bench(tmp_path, tiny_bert, toy_files, capsys)
-
-
-@pytest.fixture
 def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: object, **kwargs: object) -> None:
         pytest.fail("a model was loaded")

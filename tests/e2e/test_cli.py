@@ -34,19 +34,6 @@ KEYS = [
 TEXTS = ["cheap red shoes", "rain", "the best warm coat for winter"]
 
 
-@pytest.fixture
-def bench(
-    tmp_path: Path,
-    tiny_bert: Path,
-    toy_files: dict[str, str],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Bench:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("NEARER_RUNS", raising=False)
-    return Bench(tmp_path, tiny_bert, toy_files, capsys, {"learning_rate": 1e-3})
-
-
 def weights(artifact: object, tower: str = "") -> bytes:
     return (Path(str(artifact)) / tower / "model.safetensors").read_bytes()
 

@@ -45,7 +45,7 @@ class Done:
 
 
 @pytest.fixture(scope="module")
-def done(steady_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
+def done(steady_bert: Path, tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
     folder = tmp_path_factory.mktemp("data")
     kinds, colours = ["shoes", "boots", "hat", "coat", "shirt"], ["red", "green", "blue"]
     pairs = [(f"cheap {k} in {c}", f"the best {c} {k} for winter") for k in kinds for c in colours]
@@ -58,6 +58,7 @@ def done(steady_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
         "index_data": [{"id": f"d{i}", "text": d} for i, (_, d) in enumerate(pairs)],
         "qrels": str(folder / "qrels.tsv"),
         "texts": texts,
+        "with_dropout": str(tiny_bert),
     }
     lines = [f"q{i}\td{i}\t1\n" for i in range(len(pairs))]
     (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines))
@@ -91,7 +92,7 @@ def data_of(options: dict[str, Any]) -> dict[str, Any]:
     return {name: options[name] for name in ("query_data", "index_data", "qrels")}
 
 
-FITS = ("pairs", "micro", "labels", "stopped", "short")
+FITS = ("pairs", "micro", "labels", "stopped", "short", "skipped")
 
 
 @pytest.mark.parametrize("name", FITS)
@@ -114,6 +115,22 @@ def test_the_metrics_and_the_model_are_those_of_one_process(done: Done, name: st
     assert two["stopped"] == one["stopped"]
     assert two["weights"] == pytest.approx(one["weights"], rel=1e-3, abs=1e-3)
     assert (one["processes"], two["processes"]) == (1, 2)
+
+
+def test_a_gradient_that_is_nan_in_one_of_them_skips_the_step_in_all(done: Done) -> None:
+    """Losses and weights after it are those of one process: the tests above."""
+    assert done.alone["skipped"]["skipped"] == done.ranks[0]["fits"]["skipped"]["skipped"] == 1
+    assert done.alone["pairs"]["skipped"] == 0
+
+
+def test_an_interrupted_run_is_gone_on_with_bit_for_bit(done: Done) -> None:
+    """Each process draws dropout of its own, and goes on drawing where it was."""
+    whole, cut = (done.ranks[0]["resumed"][name] for name in ("whole", "cut"))
+    assert cut == whole
+    assert whole[2] > 5
+    log = (done.folder / "resumed/default/cut/log.txt").read_text()
+    assert "SIGINT at epoch" in log
+    assert "bit for bit" not in log  # what the log says where it is not
 
 
 def test_what_they_exchange(done: Done) -> None:
@@ -153,12 +170,10 @@ def test_a_fault_is_told_once(done: Done) -> None:
 
 
 @pytest.fixture
-def bench(
-    tmp_path: Path, steady_bert: Path, toy_files: dict[str, str], capsys: Any, monkeypatch: Any
-) -> Bench:
-    monkeypatch.chdir(tmp_path)
-    fixed = {"learning_rate": 1e-3, "precision": "fp32", "device": "cpu"}
-    return Bench(tmp_path, steady_bert, toy_files, capsys, fixed)
+def bench(bench: Bench, steady_bert: Path) -> Bench:
+    bench.model = steady_bert
+    bench.defaults["device"] = "cpu"
+    return bench
 
 
 def test_a_lost_process_and_ctrl_c(bench: Bench) -> None:

@@ -17,18 +17,12 @@ from nearer.run.verify import COMPARED, differences
 
 
 @pytest.fixture
-def bench(
-    tmp_path: Path,
-    tiny_bert: Path,
-    toy_files: dict[str, str],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Bench:
-    monkeypatch.chdir(tmp_path)
+def bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     # The last checkpoint of a finished run stays, so that its optimizer can be compared.
     monkeypatch.setattr(Resumption, "forget", lambda self, folder, world: None)
-    options = {"learning_rate": 1e-2, "checkpoint_every": "epoch", "training_memory": "1GiB"}
-    return Bench(tmp_path, tiny_bert, toy_files, capsys, options)
+    bench.defaults |= {"learning_rate": 1e-2, "checkpoint_every": "epoch"}
+    bench.defaults["training_memory"] = "1GiB"
+    return bench
 
 
 class Comes(nearer.Callback):

@@ -13,16 +13,6 @@ from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.errors import ArtifactError
 
 
-@pytest.fixture
-def bench(
-    tmp_path: Path,
-    tiny_bert: Path,
-    toy_files: dict[str, str],
-    capsys: pytest.CaptureFixture[str],
-) -> Bench:
-    return Bench(tmp_path, tiny_bert, toy_files, capsys)
-
-
 def flip(path: Path, at: int) -> bytes:
     """Flip a bit of a byte; returns what was there."""
     before = path.read_bytes()

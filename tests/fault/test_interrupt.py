@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,18 +18,6 @@ from nearer.run.signals import SignalWatch
 
 PATIENCE = 60
 """Seconds that a process may take to come to its first epoch: most of them are imports."""
-
-
-@pytest.fixture
-def bench(
-    tmp_path: Path,
-    tiny_bert: Path,
-    toy_files: dict[str, str],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Bench:
-    monkeypatch.chdir(tmp_path)
-    return Bench(tmp_path, tiny_bert, toy_files, capsys, {"learning_rate": 1e-3})
 
 
 DRIVER = """

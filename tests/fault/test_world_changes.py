@@ -23,18 +23,6 @@ from nearer.run import lock, record
 ROWS = [{"query": f"{a} {b}", "document": f"{b} of {a}"} for a in "abc" for b in "defg"]
 
 
-@pytest.fixture
-def bench(
-    tmp_path: Path,
-    tiny_bert: Path,
-    toy_files: dict[str, str],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Bench:
-    monkeypatch.chdir(tmp_path)
-    return Bench(tmp_path, tiny_bert, toy_files, capsys, {"learning_rate": 1e-3})
-
-
 def test_a_clock_that_jumps_changes_no_duration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

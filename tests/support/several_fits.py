@@ -3,11 +3,14 @@
 python several_fits.py FOLDER MODEL DATA.json
 """
 
+import hashlib
 import json
+import math
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,6 +18,8 @@ import nearer
 from nearer.cli.main import run as command_line
 from nearer.loop.several import Several
 from nearer.loop.world import ALONE
+
+WEIGHT = "0.auto_model.encoder.layer.0.output.dense.weight"
 
 
 class Losses(nearer.Callback):
@@ -53,11 +58,29 @@ class Everywhere(nearer.Callback):
         self.steps += 1
 
 
+class Spoils(nearer.Callback):
+    """Makes a gradient NaN at the second step; of several processes in the last alone."""
+
+    every_process = True
+
+    def __init__(self, model: str) -> None:
+        from sentence_transformers import SentenceTransformer
+
+        last = int(os.environ.get("WORLD_SIZE", "1")) - 1
+        self.bad, self.chosen = False, int(os.environ.get("RANK", "0")) == last
+        self.model = SentenceTransformer(model, device="cpu")
+        self.model.get_parameter(WEIGHT).register_hook(lambda g: g * math.nan if self.bad else g)
+
+    def on_train_batch_end(self, ctx: Any) -> None:
+        self.bad = self.chosen and ctx.step == 1
+
+
 def settings(model: str, data: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The fits by name."""
     searched = {k: data[k] for k in ("query_data", "index_data", "qrels")}
     common = {"model": model, "precision": "fp32", "learning_rate": 1e-3, "device": "cpu"}
     pairs = {**common, "train_data": data["train_data"], "batch_size": 8, "limit": 5, **searched}
+    spoils = Spoils(model)
     labelled = [{"text": t, "label": t.split()[-1]} for t in data["texts"]]
     return {
         "pairs": {**pairs, "epochs": 2, "val_split": 0.2, "evaluate_every": 3},
@@ -74,6 +97,13 @@ def settings(model: str, data: dict[str, Any]) -> dict[str, dict[str, Any]]:
         },
         "stopped": {**pairs, "epochs": 5, "callbacks": [Stops()]},
         "short": {**pairs, "train_data": data["few"], "batch_size": 3, "epochs": 1, "limit": 40},
+        "skipped": {
+            **pairs,
+            "model": spoils.model,
+            "epochs": 1,
+            "on_nonfinite": "skip",
+            "callbacks": [spoils],
+        },
     }
 
 
@@ -91,9 +121,40 @@ def run(folder: Path, model: str, data: dict[str, Any]) -> dict[str, Any]:
             "history": [point["metrics"] for point in result.history],
             "stopped": [result.stop_reason.kind, result.stop_reason.detail],
             "processes": result.record["processes"],
+            "skipped": result.record["skipped_batches"],
             "weights": weights,
         }
     return done
+
+
+class Comes(nearer.Callback):
+    """Interrupts the first process after a step, once."""
+
+    after: ClassVar[int] = 0
+
+    def on_train_batch_end(self, ctx: Any) -> None:
+        if ctx.step == self.after:
+            Comes.after = 0
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def resumed(folder: Path, model: str, data: dict[str, Any]) -> dict[str, list[Any]]:
+    """What a run with dropout leaves: one that nobody interrupts, and one that is gone on with."""
+    options = settings(model, data)["pairs"] | {"runs_dir": folder / "resumed"}
+    found = {}
+    for name, after in (("whole", 0), ("cut", 5)):
+        Comes.after = after
+        given = {**options, "name": name, "callbacks": [Comes()]}
+        try:
+            result = nearer.fit(**given)
+        except nearer.Interrupted:
+            result = nearer.fit(**given, resume=True)
+        digest = hashlib.sha256()
+        for weights in result.model().parameters():
+            digest.update(weights.detach().numpy().tobytes())
+        history = [{**point, "seconds": 0} for point in result.history]
+        found[name] = [digest.hexdigest(), history, result.record["steps"]]
+    return found
 
 
 def exchanges() -> dict[str, Any]:
@@ -122,6 +183,7 @@ def main() -> None:
     folder, model, data = Path(sys.argv[1]), sys.argv[2], json.loads(Path(sys.argv[3]).read_text())
     codes = [command_line(words) for words in data["commands"]]
     found = {"codes": codes, "fits": run(folder, model, data), "exchanges": exchanges()}
+    found["resumed"] = resumed(folder, data["with_dropout"], data)
     (folder / f"rank{os.environ.get('RANK', '0')}.json").write_text(json.dumps(found))
 
 

@@ -14,7 +14,7 @@ FILENAME = "nearer.json"
 FORMAT = 1
 WAY_OUT = "get the artifact again, or build it anew"
 
-Kind = Literal["sentence-transformers", "towers", "module"]
+Kind = Literal["sentence-transformers", "towers", "module", "onnx"]
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,12 @@ class Manifest:
         epoch: The epoch whose weights these are; None where they were never evaluated.
         metrics: What these weights scored, by key.
         definitions: Whose formulas the metrics follow.
+        run: Experiment, name and time of creation of the run that made it; empty without one.
         spec: The run's options.
         versions: Of nearer and of what it was made with.
         files: Hash (SHA-256) of every other file, by its path in the folder.
+        export: For kind "onnx": its form, its prompts, and how near it is to the artifact that it
+            was made from.
         format: Version of this file.
     """
 
@@ -48,9 +51,11 @@ class Manifest:
     epoch: int | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
     definitions: str = "trec"
+    run: str = ""
     spec: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    export: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
     def to_json(self) -> str:
@@ -66,13 +71,30 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / FILENAME
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
     except FileNotFoundError:
         what = f"it has no {FILENAME}" if folder.is_dir() else "there is no such folder"
         raise ArtifactError(
             f"{folder} is not an artifact: {what}; give the folder artifact/ of a run"
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error}; {WAY_OUT}") from error
+    return parse_manifest(text, str(path))
+
+
+def parse_manifest(text: bytes, path: str) -> Manifest:
+    """Parse what stands in a manifest, and check every value of it.
+
+    Args:
+        text: The file's content.
+        path: Where it is from, for the errors.
+
+    Raises:
+        ArtifactError: It is no manifest, or a newer version wrote it.
+    """
+    try:
+        values = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}; {WAY_OUT}") from error
     if not isinstance(values, dict) or not isinstance(values.get("format"), int):
         raise ArtifactError(f"{path} is not a manifest; {WAY_OUT}")
@@ -104,7 +126,7 @@ def read_manifest(folder: Path) -> Manifest:
 def hash_files(folder: Path) -> dict[str, str]:
     """Hash every file of a folder but the manifest, by its path in the folder."""
     return {
-        path.relative_to(folder).as_posix(): _sha256(path)
+        path.relative_to(folder).as_posix(): sha256_of(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.relative_to(folder).as_posix() != FILENAME
     }
@@ -116,13 +138,9 @@ def verify(folder: Path, manifest: Manifest) -> None:
     Raises:
         ArtifactError: Names the first file that is not.
     """
+    check_names(manifest, str(folder / FILENAME))
     for name, expected in manifest.files.items():
-        inside = PurePosixPath(name.replace("\\", "/"))
-        if inside.is_absolute() or ".." in inside.parts or ":" in name or "\0" in name:
-            raise ArtifactError(
-                f'{folder / FILENAME} names "{name}", outside of the artifact; {WAY_OUT}'
-            )
-        path = folder / inside
+        path = folder / name.replace("\\", "/")
         try:
             there = path.is_file()
         except OSError:  # a name longer than any file's
@@ -131,10 +149,22 @@ def verify(folder: Path, manifest: Manifest) -> None:
             raise ArtifactError(f"{path} is missing from the artifact; {WAY_OUT}")
         if not path.resolve().is_relative_to(folder.resolve()):
             raise ArtifactError(f"{path} is a link that leads outside of the artifact; {WAY_OUT}")
-        if _sha256(path) != expected:
+        if sha256_of(path) != expected:
             raise ArtifactError(
                 f"{path} is damaged: its hash is not the one in {FILENAME}; {WAY_OUT}"
             )
+
+
+def check_names(manifest: Manifest, path: str) -> None:
+    """Check that no file that a manifest names lies outside of the artifact's folder.
+
+    Raises:
+        ArtifactError: Names the first that does.
+    """
+    for name in manifest.files:
+        inside = PurePosixPath(name.replace("\\", "/"))
+        if inside.is_absolute() or ".." in inside.parts or ":" in name or "\0" in name:
+            raise ArtifactError(f'{path} names "{name}", outside of the artifact; {WAY_OUT}')
 
 
 def is_artifact(model: Any) -> bool:
@@ -187,12 +217,15 @@ _SHAPES: dict[str, Callable[[Any], bool]] = {
     "epoch": lambda value: value is None or _is_count(value),
     "metrics": _is_figures,
     "definitions": lambda value: isinstance(value, str),
+    "run": lambda value: isinstance(value, str),
     "spec": lambda value: isinstance(value, dict),
     "versions": _is_texts,
+    "export": lambda value: isinstance(value, dict) and _is_texts(value.get("prompts", {})),
 }
 """What the values of a manifest must be; whoever reads one need not look again."""
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The hash of a file, as a manifest has it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,5 +1,7 @@
 """Saving an encoder as an artifact, whole or not at all, and loading one after checking it."""
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,11 @@ from torch import nn
 
 from nearer.artifact.atomic import new_folder
 from nearer.artifact.card import model_card
+from nearer.artifact.card_use import transformers_use
 from nearer.artifact.manifest import FILENAME, Kind, Manifest, hash_files, read_manifest, verify
 from nearer.encoder.loading import load_sentence_transformer
 from nearer.encoder.module import WEIGHTS, ModuleEncoder, Prepare
+from nearer.encoder.onnx import OnnxEncoder
 from nearer.encoder.packaged import rebuilt
 from nearer.encoder.protocol import Encoder, Side
 from nearer.encoder.sentence import SentenceTransformerEncoder
@@ -38,7 +42,11 @@ def save_artifact(encoder: Encoder, folder: Path, manifest: Manifest) -> Manifes
     manifest = replace(manifest, recipes=_recipes(encoder))
     with new_folder(folder) as temporary:
         encoder.save(temporary)
-        (temporary / "README.md").write_text(model_card(manifest), encoding="utf-8")
+        prompt = None
+        if isinstance(encoder, SentenceTransformerEncoder):
+            prompt = encoder.prompt("query")
+        card = model_card(manifest, transformers_use(temporary, prompt))
+        (temporary / "README.md").write_text(card, encoding="utf-8")
         written = replace(manifest, files=hash_files(temporary))
         (temporary / FILENAME).write_text(written.to_json(), encoding="utf-8")
     return written
@@ -62,11 +70,29 @@ def load_artifact(
     verify(folder, manifest)
     if manifest.kind == "module":
         return _load_module(folder, manifest, module, prepare)
+    if manifest.kind == "onnx":
+        return load_exported(folder, manifest)
     if manifest.kind == "towers":
         query, index = (_tower(folder / FOLDERS[side], manifest, side) for side in FOLDERS)
         return TwoTowers(query, index)
     model = load_sentence_transformer(str(folder))
     return SentenceTransformerEncoder(model, manifest.name, manifest.precision)
+
+
+def load_exported(folder: Path, manifest: Manifest) -> OnnxEncoder | TwoTowers:
+    """Load the graphs of a folder as an encoder: one for both sides, or one each."""
+    prompts = manifest.export.get("prompts", {})
+    content = json.dumps([manifest.files, prompts], sort_keys=True)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    if not (folder / FOLDERS["query"]).is_dir():
+        return OnnxEncoder(folder, manifest.name, prompts, digest)
+    query, index = (
+        OnnxEncoder(folder / part, manifest.name, prompts, f"{digest} {part}")
+        for part in FOLDERS.values()
+    )
+    both = TwoTowers(query, index)
+    both.name = manifest.name
+    return both
 
 
 def _recipes(encoder: Encoder) -> dict[str, dict[str, Any]]:

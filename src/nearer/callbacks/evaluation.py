@@ -12,7 +12,7 @@ from nearer.evaluation.distances import Distance
 from nearer.evaluation.evaluator import EvaluationSet, evaluate
 from nearer.evaluation.metrics import Definitions, metric_keys
 from nearer.evaluation.reading import read_evaluation_set
-from nearer.evaluation.result import EvaluationResult
+from nearer.evaluation.result import REVERSE, EvaluationResult
 from nearer.loop.callback import Callback
 from nearer.loop.context import Context
 from nearer.loop.metrics import MetricInfo
@@ -48,6 +48,8 @@ class EvaluationCallback(Callback):
             "2g", or a number of bytes.
         gather_examples: Whether the run keeps results of some queries, before and after.
         num_example_queries: Of how many queries.
+        both_directions: Also let the rows of the index ask, among all queries and by the same
+            embeddings: `<name>_reverse_<metric>`. For text and picture; needs `index_data`.
 
     Raises:
         SpecError: An argument is out of range; all of them are listed.
@@ -80,6 +82,7 @@ class EvaluationCallback(Callback):
         memory_budget: int | str = "1GiB",
         gather_examples: bool = True,
         num_example_queries: int = 5,
+        both_directions: bool = False,
     ) -> None:
         self.query_data = query_data
         self.index_data = index_data
@@ -99,6 +102,7 @@ class EvaluationCallback(Callback):
         self.memory_budget = memory_budget
         self.gather_examples = gather_examples
         self.num_example_queries = num_example_queries
+        self.both_directions = both_directions
         self.evaluation_set: EvaluationSet | None = None
         self._notes: tuple[str, ...] = ()
         self.result: EvaluationResult | None = None
@@ -122,6 +126,8 @@ class EvaluationCallback(Callback):
             if value not in known:
                 hint = did_you_mean(str(value), known)
                 faults.append(f"{me}.{name}: {value!r}; must be {' or '.join(known)}.{hint}")
+        if not isinstance(self.both_directions, bool):
+            faults.append(f"{me}.both_directions: {self.both_directions!r}; must be true or false")
         if not isinstance(self.columns, Mapping | None):
             faults.append(f"{me}.columns: {self.columns!r}; must be names with values")
         if not isinstance(self.name, str | None):
@@ -145,13 +151,16 @@ class EvaluationCallback(Callback):
             on_bad_row=self.on_bad_row,
             query_sample_size=self.query_sample_size,
             sample_seed=self.sample_seed,
+            both_directions=self.both_directions,
         )
         self.evaluation_set, self._notes = read.data, read.notes
 
     def produces(self, model_name: str) -> Sequence[MetricInfo]:
-        """The nine metrics, and those at the other cutoffs."""
+        """The nine metrics, and those at the other cutoffs; those of the reverse likewise."""
         prefix = self.prefix(model_name)
         keys = metric_keys(self.limit, self.cutoffs, self.definitions)
+        if self.both_directions:
+            keys = keys | {f"{REVERSE}{bare}": direction for bare, direction in keys.items()}
         return [MetricInfo(f"{prefix}_{bare}", direction, bare) for bare, direction in keys.items()]
 
     def prefix(self, model_name: str) -> str:
@@ -203,11 +212,12 @@ class EvaluationCallback(Callback):
             track=ctx.track,
             memory_budget=self._budget,
             processes=ctx.processes,
+            both_directions=self.both_directions,
         )
         self._cost.take(self.result, trained=ctx.step > 0)
         self._say_cost(ctx)
         prefix = self.prefix(ctx.config.model_name)
-        return {f"{prefix}_{bare}": value for bare, value in self.result.metrics.items()}
+        return {f"{prefix}_{bare}": value for bare, value in self.result.reported.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """What is known of the cost, so that a resumed fit does not say it again."""

@@ -33,6 +33,7 @@ def evaluate(
     sample_seed: int = 42,
     memory_budget: str = "1GiB",
     trec_run: Path | None = None,
+    both_directions: bool = False,
     device: str = "auto",
     json: Annotated[bool, Parameter(help="Print one JSON object and nothing else.")] = False,
 ) -> int:
@@ -57,6 +58,7 @@ def evaluate(
         sample_seed: The same seed draws the same queries.
         memory_budget: What the search may take beside the queries: 1GiB, 512MB, 2g.
         trec_run: Write the ranking to this file in TREC's form.
+        both_directions: Also let the rows of the index ask: NAME_reverse_METRIC.
         device: auto, cpu, cuda or mps.
     """
     faults = Faults()
@@ -91,6 +93,7 @@ def evaluate(
             sample_seed=sample_seed,
             memory_budget=memory_budget,
             trec_run=trec_run,
+            both_directions=both_directions,
             device=device,
             track=bar.track if is_main() else None,
             **options,

@@ -15,6 +15,8 @@ COMMANDS = {
     "fit": ("nearer.cli.fit:fit", "Fine-tune a model on your own data."),
     "evaluate": ("nearer.cli.evaluate:evaluate", "Score a model on queries and an index."),
     "encode": ("nearer.cli.encode:encode", "Embed the texts or pictures of a file."),
+    "export": ("nearer.cli.export:export", "Export an artifact to ONNX, checked on real rows."),
+    "search": ("nearer.cli.search:search", "Search a file with a model."),
     "runs": ("nearer.cli.runs:app", "List runs, show one, compare two."),
     "cache": ("nearer.cli.cache:app", "Show or clear what is kept: embeddings, data, tokens."),
     "models": ("nearer.cli.models:models", "List well-chosen models by short name."),

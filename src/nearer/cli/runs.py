@@ -1,14 +1,16 @@
-"""`nearer runs`: list runs, show one, read its log, compare query by query, see examples."""
+"""`nearer runs`: list runs, show one, go on with one, read its log, delete one."""
 
 import json as jsonlib
+import shlex
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
 from nearer.cli.output import print_history, print_metrics, print_table
-from nearer.errors import UsageError
+from nearer.errors import UsageError, did_you_mean
 from nearer.run.api import get_run, list_runs
 
 if TYPE_CHECKING:
@@ -16,11 +18,13 @@ if TYPE_CHECKING:
 
 app = App(
     name="runs",
-    help="List runs, show one, go on with one, read its log, compare two, see examples.",
+    help="List runs, show one, compare two, write a report, go on with one, push or delete one.",
     help_format="plaintext",
     default_parameter=Parameter(negative=()),
     result_action="return_value",
 )
+
+app.command("nearer.cli.push:push", name="push")
 
 Json = Annotated[bool, Parameter(help="Print one JSON object and nothing else.")]
 RunsDir = Annotated[
@@ -28,13 +32,40 @@ RunsDir = Annotated[
 ]
 
 
+for _name in ("compare", "examples", "report"):  # imported when they are called
+    app.command(f"nearer.cli.comparing:{_name}", name=_name)
+
+COLUMNS = {
+    "experiment": "experiment",
+    "run": "run",
+    "status": "status",
+    "epochs": "epochs_run",
+    "best": "best_epoch",
+    "seconds": "seconds",
+    "created": "created",
+}
+SORT = ("name", "created", "seconds", "status")
+STATUSES = ("created", "running", "finished", "failed", "interrupted", "dead")
+
+
 @app.command(name="list")
-def list_(*, experiment: str | None = None, runs_dir: RunsDir = None, json: Json = False) -> int:
+def list_(
+    *,
+    experiment: str | None = None,
+    status: str | None = None,
+    sort: str = "name",
+    runs_dir: RunsDir = None,
+    json: Json = False,
+) -> int:
     """List all runs, or those of one experiment.
 
     Args:
         experiment: Only the runs of this experiment.
+        status: Only those that are so: created, running, finished, failed, interrupted, dead.
+        sort: name (by experiment), created (the newest first), seconds (the longest first), status.
     """
+    _one_of("status", status, STATUSES)
+    _one_of("sort", sort, SORT)
     found: list[dict[str, Any]] = []
     for run in list_runs(experiment, runs_dir):
         record = run.record
@@ -50,12 +81,16 @@ def list_(*, experiment: str | None = None, runs_dir: RunsDir = None, json: Json
                 "stop_reason": record["stop_reason"],
             }
         )
+    found = [row for row in found if status in (None, row["status"])]
+    if sort != "name":
+        found.sort(
+            key=lambda row: row[sort] or (0 if sort == "seconds" else ""), reverse=sort != "status"
+        )
     if json:
         print(jsonlib.dumps({"runs": found}, ensure_ascii=False))
         return 0
-    header = ("experiment", "run", "status", "epochs", "best", "seconds", "created")
-    names = ("experiment", "run", "status", "epochs_run", "best_epoch", "seconds", "created")
-    print_table([header, *(tuple(_cell(r[n]) for n in names) for r in found)], sys.stdout)
+    cells = [tuple(_cell(row[name]) for name in COLUMNS.values()) for row in found]
+    print_table([tuple(COLUMNS), *cells], sys.stdout)
     for row in found:
         if row["status"] == "dead":
             where = f" --experiment {row['experiment']}" if row["experiment"] != "default" else ""
@@ -67,7 +102,7 @@ def list_(*, experiment: str | None = None, runs_dir: RunsDir = None, json: Json
 def show(
     name: str, /, *, experiment: str | None = None, runs_dir: RunsDir = None, json: Json = False
 ) -> int:
-    """Show one run: status, why it ended, metrics before and after, every evaluation.
+    """Show one run: status, why it ended, metrics before and after, how to go on from here.
 
     Args:
         name: The run.
@@ -85,10 +120,13 @@ def show(
     if "error" in run.record:
         print(f"error: {run.record['error']}")
     print(f"epochs: {result['epochs_run']}\nbest epoch: {_cell(result['best_epoch'])}")
-    print(f"artifact: {_cell(result['artifact'])}\n")
+    print(f"seconds: {_cell(result['seconds'])}\nartifact: {_cell(result['artifact'])}\n")
     print_metrics(result["metrics"], sys.stdout)
     print()
     print_history(result["history"], sys.stdout)
+    print("\nNext:")
+    for command in _next(run, experiment, runs_dir):
+        print(f"  {command}")
     return 0
 
 
@@ -123,107 +161,84 @@ def resume(
 
 
 @app.command
-def logs(name: str, /, *, experiment: str | None = None, runs_dir: RunsDir = None) -> int:
+def logs(
+    name: str,
+    /,
+    *,
+    follow: Annotated[bool, Parameter(help="Go on until the run has ended.")] = False,
+    experiment: str | None = None,
+    runs_dir: RunsDir = None,
+) -> int:
     """Print the log of a run.
 
     Args:
         name: The run.
         experiment: Needed only where two experiments have a run of that name.
     """
-    print(get_run(name, experiment, runs_dir).logs(), end="")
-    return 0
+    run = get_run(name, experiment, runs_dir)
+    printed = 0
+    while True:
+        working = run.status in ("created", "running")  # asked first, so that no end is missed
+        said = run.logs()
+        print(said[printed:], end="", flush=True)
+        printed = len(said)
+        if not (follow and working):
+            return 0
+        time.sleep(POLL)
+
+
+POLL = 0.5
+"""Seconds from one look at a log that is followed to the next."""
 
 
 @app.command
-def compare(
-    name: str,
-    other: str | None = None,
-    /,
-    *,
-    epochs: str | None = None,
-    metric: str | None = None,
-    evaluation: str | None = None,
-    show: int = 5,
-    experiment: str | None = None,
-    runs_dir: RunsDir = None,
-    json: Json = False,
-) -> int:
-    """Compare two runs, or two epochs of one, query by query.
-
-    Args:
-        name: The run; experiment/run where two experiments have one of that name.
-        other: Another run; default: the same one, before and after.
-        epochs: Two points, such as 0,3: epochs, before, after, or step150; default: before,after
-            of one run, after,after of two.
-        metric: What to compare by; default ndcg_at_k.
-        evaluation: Name of the evaluation; default: the first of the run.
-        show: Most queries won, and most lost, that are shown.
-        experiment: Needed only where two experiments have a run of that name.
-    """
-    from nearer.run.compare import compare as compare_runs
-    from nearer.run.compare import texts_of
-    from nearer.run.display import display_comparison
-
-    points = _points(epochs or ("before,after" if other is None else "after,after"))
-    if show < 0:
-        raise UsageError(f"show: {show}; must be at least 0")
-    run_a = _run(name, experiment, runs_dir)
-    run_b = run_a if other is None else _run(other, experiment, runs_dir)
-    comparison = compare_runs(
-        run_a,
-        run_b,
-        epoch_a=points[0],
-        epoch_b=points[1],
-        metric=metric,
-        evaluation=evaluation,
-    )
-    if json:
-        print(jsonlib.dumps(comparison.to_dict(show), ensure_ascii=False))
-    else:
-        display_comparison(comparison, texts_of(run_a, run_b, evaluation), show)
-    return 0
-
-
-@app.command
-def examples(
+def delete(
     name: str,
     /,
     *,
-    k: int = 5,
-    queries: Annotated[list[str] | None, Parameter(negative=())] = None,
-    evaluation: str | None = None,
+    yes: Annotated[bool, Parameter(help="Delete without asking.")] = False,
     experiment: str | None = None,
     runs_dir: RunsDir = None,
-    json: Json = False,
 ) -> int:
-    """Show the best results of some queries before and after.
+    """Delete a run with its model, metrics and log; asks before.
 
     Args:
         name: The run.
-        k: Most documents a query.
-        queries: Id or text of a query; may be given several times. Default: a few that were drawn.
-        evaluation: Name of the evaluation; default: the first of the run.
         experiment: Needed only where two experiments have a run of that name.
     """
+    from nearer.run.deleting import delete_run
+
     run = get_run(name, experiment, runs_dir)
-    if json:
-        print(jsonlib.dumps(run.example_results(queries, k, evaluation), ensure_ascii=False))
-    else:
-        run.display_examples(k, queries, evaluation)
+    what = f'run "{run.name}" of experiment "{run.experiment}" ({run.status}), {run.folder}'
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(f"there is nobody to ask whether to delete {what}; add --yes")
+        print(f"Delete {what}? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            print("Nothing was deleted.", file=sys.stderr)
+            return 0
+    delete_run(run)
+    print(f"deleted: {what}", file=sys.stderr)
     return 0
 
 
-def _points(text: str) -> tuple[int | str, int | str]:
-    words = [word.strip() for word in text.split(",")]
-    if len(words) != 2 or not all(words):
-        raise UsageError(f"epochs: {text!r}; must be two points, such as 0,3 or before,after")
-    a, b = (int(word) if word.isdecimal() else word for word in words)
-    return a, b
+def _next(run: "Run", experiment: str | None, runs_dir: Path | None) -> list[str]:
+    """Commands that go on from a run."""
+    rest = ["--experiment", experiment] if experiment else []
+    rest += ["--runs-dir", str(runs_dir)] if runs_dir else []
+    verbs = {
+        "finished": ("compare", "examples") if run.evaluations else (),
+        "running": ("logs",),
+        "created": ("logs",),
+    }.get(run.status, ("resume",))
+    return [shlex.join(["nearer", "runs", verb, run.name, *rest]) for verb in (*verbs, "report")]
 
 
-def _run(name: str, experiment: str | None, runs_dir: Path | None) -> "Run":
-    of, _, alone = name.rpartition("/")
-    return get_run(alone, of or experiment, runs_dir)
+def _one_of(option: str, value: str | None, known: tuple[str, ...]) -> None:
+    if value is not None and value not in known:
+        raise UsageError(
+            f"{option}: {value!r}; must be one of {', '.join(known)}.{did_you_mean(value, known)}"
+        )
 
 
 def _cell(value: Any) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nearer.encoder.catalog import find_entry
 from nearer.encoder.frozen import FrozenPart
+from nearer.encoder.onnx import OnnxEncoder
 from nearer.encoder.protocol import Encoder, Side, device_of
 from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.encoder.towers import TwoTowers
@@ -103,6 +104,8 @@ def _shape(encoder: Encoder) -> str | None:
     if isinstance(encoder, PictureEncoder):
         packages = [find_entry(encoder.recipe["catalog"]), version("pillow"), version("nearer")]
         return json.dumps([encoder.recipe, *packages], sort_keys=True, default=str)
+    if isinstance(encoder, OnnxEncoder):
+        return f"onnx {encoder.digest} onnxruntime {_version('onnxruntime')}"
     if not isinstance(encoder, SentenceTransformerEncoder):
         return None
     model = encoder.model

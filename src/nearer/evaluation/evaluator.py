@@ -13,6 +13,7 @@ from nearer.evaluation.distances import Distance
 from nearer.evaluation.distinct import Distinct, Encode
 from nearer.evaluation.evaluation_set import EvaluationSet, build_evaluation_set
 from nearer.evaluation.on_device import search_device
+from nearer.evaluation.relevance import turned
 from nearer.evaluation.result import EvaluationResult
 from nearer.evaluation.scoring import Measure, score, score_index
 from nearer.evaluation.search import MEMORY_BUDGET, Blocks
@@ -38,6 +39,7 @@ def evaluate(
     track: Track = untracked,
     memory_budget: int = MEMORY_BUDGET,
     processes: Processes | None = None,
+    both_directions: bool = False,
 ) -> EvaluationResult:
     """Measure how well an encoder finds what is relevant.
 
@@ -60,6 +62,9 @@ def evaluate(
         processes: Those that share the evaluation, each of them in this function: each embeds a
             part of the queries and of the index and searches that part, and all get the whole
             result. Items that are equal and lie in two parts are embedded twice.
+        both_directions: Also let the rows of the index ask, among all queries, by the same
+            embeddings: `result.reverse`. The embeddings of both sides are then held, whatever the
+            budget. Not where queries are the index, nor where only some of them ask.
 
     Raises:
         DataError: Embeddings that are not finite, or whose dimensions differ between the sides.
@@ -101,6 +106,7 @@ def evaluate(
             queries, rows, size, relevance, own, measure, step, began, shard=shard, first=low
         )
 
+    back: EvaluationResult | None = None
     with shard.obedient():
         low, high = shard.part(asked.items, asked.modality == "image")
         with track("Embedding queries", high - low) as advance:
@@ -120,12 +126,25 @@ def evaluate(
                 track("Matching", high - low) as matched,
             ):
                 right = side(searched, "document", advance)
-                if 4 * size * queries.shape[1] > memory_budget // 2:
+                too_large = 4 * size * queries.shape[1] > memory_budget // 2
+                if too_large and not both_directions:
                     result = scored(shifted(right.blocks(BLOCK), low), low, matched)
                 else:
                     whole = right.all(BLOCK) if len(right) else queries[:0]
                     result = scored(whole, low, matched)
+            if both_directions:
+                asking = shard.together(whole if len(right) else None)
+                low, high = shard.part(query.items, query.modality == "image")
+                found, sought = turned(relevance, size), queries[low:high]
+                with track("Matching", high - low) as matched:
+                    step = shard.advancing(matched)
+                    back = score_index(
+                        *(asking, sought, len(query), found, None, measure, step, began),
+                        shard=shard,
+                        first=low,
+                    )
             encoded, distinct = encoded + right.encoded, distinct + right.distinct
             rows += size
         encoded, distinct = shard.total(encoded, distinct)
-    return replace(result, distinct=distinct, encoded=encoded, reused=rows - encoded)
+    result = replace(result, distinct=distinct, encoded=encoded, reused=rows - encoded)
+    return result if back is None else replace(result, reverse=back, seconds=back.seconds)

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 import numpy as np
 
 from nearer.errors import DataError
 from nearer.evaluation.evaluation_set import EvaluationSet
+from nearer.evaluation.relevance import turned
 from nearer.evaluation.result import EvaluationResult
 from nearer.evaluation.scoring import Measure, score_index
 from nearer.evaluation.vectors import Vectors
@@ -51,6 +53,7 @@ def evaluate_vectors(
     data: EvaluationSet,
     measure: Measure,
     track: Track,
+    both_directions: bool = False,
 ) -> EvaluationResult:
     """Measure how well embeddings find what is relevant.
 
@@ -63,11 +66,12 @@ def evaluate_vectors(
         data: Queries, index and relevance.
         measure: What is measured.
         track: Shows progress: "Matching".
+        both_directions: Also let the rows of the index ask, among all queries.
     """
     began = time.perf_counter()
     searched = query if index is None else index
     fits = searched.held or 4 * searched.rows * searched.dimension <= measure.memory_budget // 2
-    rows = searched.all() if fits else searched.blocks()
+    rows = searched.all() if fits or both_directions else searched.blocks()
     if data.asking is not None:
         queries = query.take(data.asking)
     elif index is None and isinstance(rows, np.ndarray):
@@ -75,6 +79,15 @@ def evaluate_vectors(
     else:
         queries = query.all()
     with track("Matching", searched.rows) as advance:
-        return score_index(
+        result = score_index(
             queries, rows, searched.rows, data.relevance, data.own_rows, measure, advance, began
         )
+    if not both_directions:
+        return result
+    assert isinstance(rows, np.ndarray)
+    found = turned(data.relevance, len(rows))
+    with track("Matching", len(queries)) as advance:
+        back = score_index(
+            rows, queries, len(queries), found, None, measure, advance, time.perf_counter()
+        )
+    return replace(result, reverse=back, seconds=result.seconds + back.seconds)

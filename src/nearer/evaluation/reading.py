@@ -16,6 +16,7 @@ from nearer.data.qrels import Judgments, Qrels
 from nearer.data.reading import read_rows
 from nearer.errors import DataError, NearerError, SpecError
 from nearer.evaluation.evaluation_set import EvaluationSet, build_evaluation_set
+from nearer.evaluation.relevance import turned
 from nearer.evaluation.sampling import SEED, ask_only, draw
 
 OnBadRow = Literal["error", "skip"]
@@ -46,6 +47,7 @@ def read_evaluation_set(
     query_sample_size: int | None = None,
     sample_seed: int = SEED,
     by_position: bool = False,
+    both_directions: bool = False,
 ) -> ReadSet:
     """Read what a model is evaluated on.
 
@@ -62,13 +64,20 @@ def read_evaluation_set(
         sample_seed: The same seed draws the same queries.
         by_position: Row i of a file is row i of its embeddings, which are there already: texts and
             pictures are not read, and need not be there.
+        both_directions: Whether the rows of the index ask too.
 
     Raises:
         DataError: A file cannot be used.
         SpecError: Several faults; all are listed.
     """
+    if both_directions and query_sample_size is not None:
+        raise SpecError(
+            ["both_directions: the index asks among all queries; leave out query_sample_size"]
+        )
     whole = _read_whole(query_data, index_data, qrels, columns, on_bad_row, not by_position)
     queries = len(whole.data.query)
+    if both_directions:
+        return ReadSet(whole.data, (*whole.notes, *_both(whole.data)), queries)
     rows = draw(queries, query_sample_size, sample_seed)
     if rows is None:
         return ReadSet(whole.data, (*whole.notes, *_without(whole.data)), queries)
@@ -206,3 +215,23 @@ def _without(data: EvaluationSet) -> list[str]:
         f"nothing in the index is relevant to {without:,} of {queries:,} queries; "
         "they count 0 in every mean"
     ]
+
+
+def _both(data: EvaluationSet) -> list[str]:
+    """Say what does not count in either direction; refuse queries that are the index."""
+    if data.index is None:
+        raise SpecError(
+            [
+                "both_directions: the queries are the index, so there is one direction; give "
+                "index_data, or leave it out"
+            ]
+        )
+    rows = len(data.index)
+    without = int((turned(data.relevance, rows).counts == 0).sum())
+    notes = _without(data)
+    if without:
+        notes.append(
+            f"no query is relevant to {without:,} of {rows:,} rows of the index; they count 0 in "
+            "every mean of the reverse direction"
+        )
+    return notes

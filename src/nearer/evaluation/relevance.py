@@ -87,6 +87,11 @@ class JudgedRelevance:
         self._start = np.cumsum(self.counts) - self.counts
         self._falling = np.append(grade[np.lexsort((-grade, query))], 0.0)
 
+    def turned(self, rows: int) -> "JudgedRelevance":
+        """The same judgments as an index of so many rows sees them, where its rows ask."""
+        query, index = np.divmod(self._keys, max(1, self._width))
+        return JudgedRelevance(rows, index, query, self._grades[:-1])
+
     def gains(self, queries: np.ndarray, hits: np.ndarray) -> np.ndarray:
         """See `Relevance.gains`."""
         keys = np.asarray(queries)[:, None] * self._width + hits
@@ -126,6 +131,7 @@ class LabelRelevance:
         own_rows: np.ndarray | None = None,
     ) -> None:
         self._query = np.asarray(query_codes, dtype=np.int64)
+        self._classes = n_classes
         self._index = np.append(np.asarray(index_codes, dtype=np.int64), -1)  # row -1: no label
         highest = max(self._query.max(initial=-1), self._index.max(initial=-1))
         if highest >= n_classes:
@@ -134,6 +140,10 @@ class LabelRelevance:
         self.counts = np.where(self._query >= 0, np.append(size, 0)[self._query], 0)
         self._own = np.full(len(self._query), -1) if own_rows is None else np.asarray(own_rows)
         self.counts -= (self._query >= 0) & (self._index[self._own] == self._query)
+
+    def turned(self, rows: int) -> "LabelRelevance":
+        """Equal labels as an index of so many rows sees them, where its rows ask."""
+        return LabelRelevance(self._index[:rows], self._query, self._classes)
 
     def gains(self, queries: np.ndarray, hits: np.ndarray) -> np.ndarray:
         """See `Relevance.gains`."""
@@ -145,3 +155,19 @@ class LabelRelevance:
         """See `Relevance.ideal`."""
         there = np.arange(depth) < self.counts[queries][:, None]
         return np.asarray(there, dtype=np.float64)
+
+
+def turned(relevance: Relevance, rows: int) -> Relevance:
+    """What is relevant to what as the index sees it, where its rows ask and the queries are found.
+
+    Args:
+        relevance: Of all queries, which are no part of the index.
+        rows: Rows of the index.
+
+    Example:
+        >>> captions = JudgedRelevance(3, [0, 1, 2], [0, 0, 1], [1, 1, 1])
+        >>> turned(captions, 2).counts.tolist()
+        [2, 1]
+    """
+    assert isinstance(relevance, JudgedRelevance | LabelRelevance)  # not of a sample
+    return relevance.turned(rows)

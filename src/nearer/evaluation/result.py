@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+REVERSE = "reverse_"
+"""What stands before a metric's name where the index asked and the queries were searched."""
+
 
 @dataclass(frozen=True)
 class EvaluationResult:
@@ -25,6 +28,8 @@ class EvaluationResult:
         distinct: How many different items there were to embed.
         encoded: How many items were handed to the encoder.
         reused: How many were not, as they equal one that was.
+        reverse: The same the other way round, where that was asked for: the rows of the index are
+            the queries, and the queries are searched.
     """
 
     metrics: dict[str, float]
@@ -39,6 +44,13 @@ class EvaluationResult:
     distinct: int = 0
     encoded: int = 0
     reused: int = 0
+    reverse: "EvaluationResult | None" = None
+
+    @property
+    def reported(self) -> dict[str, float]:
+        """The metrics of both directions: "ndcg_at_k", and "reverse_ndcg_at_k"."""
+        back = {} if self.reverse is None else self.reverse.metrics
+        return self.metrics | {f"{REVERSE}{name}": value for name, value in back.items()}
 
     def to_arrow(self, query_ids: pa.ChunkedArray, index_ids: pa.ChunkedArray) -> pa.Table:
         """One row for each query, in order, for comparing two evaluations query by query.

@@ -1,5 +1,7 @@
 """Takes a step: gradients, optimizer, schedule; sums the loss. Decides no order."""
 
+from collections.abc import Mapping
+
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
@@ -123,6 +125,11 @@ class Trainer:
     def rates(self) -> list[float]:
         """Learning rate of each parameter group for the next step."""
         return [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    @property
+    def learned(self) -> Mapping[str, float]:
+        """What the loss learned of its own; nothing where it does not say."""
+        return getattr(self.loss, "learned", {})
 
     def mean_loss(self) -> float:
         """Mean over the rows trained on since the last call."""

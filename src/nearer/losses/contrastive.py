@@ -1,19 +1,20 @@
 """InfoNCE: each query must pick its own document out of all the documents of the batch."""
 
-import math
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nearer.losses.blocks import own_among
 from nearer.losses.known import known_turned
-from nearer.losses.options import above_zero, one_of, refuse
+from nearer.losses.options import one_of, refuse
 from nearer.losses.protocol import EmbeddedBatch, Loss, Need
 from nearer.losses.similarity import SIMILARITIES, Similarity, part, ready
+from nearer.losses.temperature import log_scale, scale_of, temperature_faults
 
-COLDEST, WARMEST = 0.01, 1.0
-"""Bounds of a learned temperature, those of CLIP; colder than 0.01 makes training unstable."""
+COLDEST = 0.01
+"""Lower bound of a learned temperature, that of CLIP; colder ones make training unstable."""
 
 
 class InfoNCE(Loss):
@@ -55,26 +56,23 @@ class InfoNCE(Loss):
         learn_temperature: bool = False,
     ) -> None:
         super().__init__()
-        faults = above_zero("loss InfoNCE", "temperature", temperature)
-        if learn_temperature and not faults and not COLDEST <= temperature <= WARMEST:
-            faults.append(
-                f"loss InfoNCE: a temperature that is learned begins between {COLDEST} and "
-                f"{WARMEST}, not at {temperature}"
-            )
+        faults = temperature_faults("loss InfoNCE", temperature, learn_temperature, COLDEST)
         refuse([*faults, *one_of("loss InfoNCE", "similarity", similarity, SIMILARITIES)])
         self.similarity: Similarity = similarity
         self.symmetric = symmetric
         self.fixed_scale = 1 / temperature
-        # The logarithm of the scale: steps are then relative, and the scale stays positive.
-        self.log_scale = (
-            nn.Parameter(torch.tensor(-math.log(temperature))) if learn_temperature else None
-        )
+        self.log_scale = log_scale(temperature) if learn_temperature else None
 
     @property
     def temperature(self) -> float:
         """The temperature as it stands."""
         scale = self._scale()
         return 1 / (scale if isinstance(scale, float) else scale.item())
+
+    @property
+    def learned(self) -> Mapping[str, float]:
+        """The temperature, where it is learned."""
+        return {} if self.log_scale is None else {"temperature": self.temperature}
 
     def forward(self, batch: EmbeddedBatch) -> Tensor:
         """Return the mean cross-entropy of the own document among all candidates."""
@@ -89,9 +87,4 @@ class InfoNCE(Loss):
         return loss
 
     def _scale(self) -> Tensor | float:
-        if self.log_scale is None:
-            return self.fixed_scale
-        # The parameter itself is brought back: clamping only its use would stop its gradient.
-        with torch.no_grad():
-            self.log_scale.clamp_(-math.log(WARMEST), -math.log(COLDEST))
-        return self.log_scale.exp()
+        return self.fixed_scale if self.log_scale is None else scale_of(self.log_scale, COLDEST)

@@ -1,6 +1,6 @@
 """Matryoshka: any loss, also on the first dimensions of the embeddings. No loss of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import torch
@@ -49,6 +49,11 @@ class Matryoshka(Loss):
         self.weights = tuple(share / sum(shares) for _, share in ordered)
         # What it needs is what the wrapped loss needs, so here it belongs to the instance.
         self.needs = loss.needs  # type: ignore[misc]
+
+    @property
+    def learned(self) -> Mapping[str, float]:
+        """That of the loss it wraps."""
+        return self.loss.learned
 
     def forward(self, batch: EmbeddedBatch) -> Tensor:
         """Return the weighted mean of the loss over the dimensions."""

@@ -11,6 +11,7 @@ OURS: dict[str, str] = {
     "CoSENT": "nearer.losses.scored",
     "CosineSimilarity": "nearer.losses.scored",
     "MarginMSE": "nearer.losses.distillation",
+    "SigLIP": "nearer.losses.sigmoid",
 }
 """Our losses and the module each lives in; a new loss is listed here and nowhere else."""
 

@@ -54,6 +54,12 @@ def above_zero(what: str, name: str, value: float) -> list[str]:
     return [] if fine else [f"{what}: {name} must be a number above 0, not {value!r}"]
 
 
+def finite(what: str, name: str, value: float) -> list[str]:
+    """A fault unless the value is a number, and not infinite."""
+    fine = _is_number(value) and math.isfinite(value)
+    return [] if fine else [f"{what}: {name} must be a finite number, not {value!r}"]
+
+
 def one_of(what: str, name: str, value: str, choices: Sequence[str]) -> list[str]:
     """A fault unless the value is one of the choices."""
     if value in choices:

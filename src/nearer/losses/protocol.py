@@ -1,5 +1,6 @@
 """What a loss sees and gives: embeddings of one batch in, a scalar out. It never sees a model."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -51,6 +52,11 @@ class Loss(nn.Module):
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset()
+
+    @property
+    def learned(self) -> Mapping[str, float]:
+        """What it learned of its own that is worth a line in the log, by name; mostly nothing."""
+        return {}
 
     def forward(self, batch: EmbeddedBatch) -> Tensor:
         """Return the loss of the batch: a scalar, the mean over its rows."""

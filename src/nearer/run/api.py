@@ -1,4 +1,4 @@
-"""The functions that a user calls: fit, evaluate, encode, load, get_run, list_runs."""
+"""The functions that a user calls for runs: fit, get_run, list_runs. Those for models: use_api."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,10 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from nearer.run.spec import runs_folder
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from nearer.encoder.protocol import Encoder
-    from nearer.evaluation.result import EvaluationResult
     from nearer.loop.callback import Callback
     from nearer.run.handle import Run
 
@@ -33,6 +29,7 @@ def fit(
     distance: Literal["cosine", "dot", "euclidean"] = "cosine",
     query_sample_size: int | None = None,
     memory_budget: int | str = "1GiB",
+    both_directions: bool = False,
     monitor: str | None = None,
     patience: int | None = None,
     min_delta: float | None = None,
@@ -42,6 +39,8 @@ def fit(
     batch_size: int = 64,
     items_per_class: int = 4,
     learning_rate: float | None = None,
+    layer_decay: float | None = None,
+    loss_learning_rate: float | None = None,
     loss: str = "auto",
     loss_options: Mapping[str, Any] | None = None,
     matryoshka_dims: Sequence[int] | None = None,
@@ -75,6 +74,7 @@ def fit(
     experiment: str = "default",
     runs_dir: str | Path | None = None,
     checkpoint_every: int | str = "5min",
+    push: str | None = None,
     resume: bool = False,
     verify: bool = False,
 ) -> "Run":
@@ -103,6 +103,7 @@ def fit(
         distance: How embeddings are compared in the evaluation.
         query_sample_size: How many of the queries ask, drawn once; default: all.
         memory_budget: Memory that a search may take: "1GiB", "512MB", or bytes.
+        both_directions: Evaluate picture to text too, say: the rows of the index ask as well.
         monitor: Metric to stop by; adds an `EarlyStopping`. Default `ndcg_at_k`, else `val_loss`.
         patience: Evaluations without improvement that end the fit; adds an `EarlyStopping`.
         min_delta: Smallest gain that counts; adds an `EarlyStopping`.
@@ -112,6 +113,8 @@ def fit(
         batch_size: Rows of a step.
         items_per_class: Labelled data: rows of each class in a batch.
         learning_rate: Peak rate; default by model.
+        layer_decay: Each layer's rate is that of the next one times this; heads have the full rate.
+        loss_learning_rate: That of the loss's own parameters; default: the same.
         loss: Name of a loss; "auto" by the kind of data.
         loss_options: Options of the loss.
         matryoshka_dims: Train embeddings that can be cut to these lengths.
@@ -146,6 +149,7 @@ def fit(
         experiment: Folder of runs that belong together.
         runs_dir: Folder of all runs; default `NEARER_RUNS`, else `./runs`.
         checkpoint_every: "5min", "30s", "2h", "epoch", a number of steps, or "never".
+        push: URL to copy the artifact to at the end: "s3://bucket/folder", "hf://user/repo", ….
         resume: With `name`: go on with that run.
         verify: With `resume`: replay the last steps and compare, bit for bit.
 
@@ -171,113 +175,6 @@ def fit(
     from nearer.run.execute import execute
 
     return execute(chosen(given))
-
-
-def evaluate(
-    model: Any = None,
-    query_data: Any = None,
-    index_data: Any = None,
-    qrels: Any = None,
-    *,
-    embeddings: Any = None,
-    name: str | None = None,
-    limit: int = 20,
-    cutoffs: Sequence[int] = (),
-    distance: Literal["cosine", "dot", "euclidean"] = "cosine",
-    definitions: Literal["trec", "docarray"] = "trec",
-    truncate_dim: int | None = None,
-    columns: Mapping[str, str] | None = None,
-    on_bad_row: Literal["error", "skip"] = "error",
-    query_sample_size: int | None = None,
-    sample_seed: int = 42,
-    memory_budget: int | str = "1GiB",
-    trec_run: str | Path | None = None,
-    device: str = "auto",
-    track: Any = None,
-) -> "EvaluationResult":
-    """Score a model, or embeddings that are there already, on queries, an index and judgments.
-
-    An artifact of ours is evaluated as it was during its run: at the precision, length and prompts
-    that it records, so that the figures are the same.
-
-    Args:
-        model: Artifact, catalog name, hub id, folder, `SentenceTransformer` or an encoder.
-        query_data: Queries, or a BEIR folder.
-        index_data: Documents; default: the queries, each without itself.
-        qrels: Judgments; default: equal labels are relevant.
-        embeddings: In place of a model: an array or a file (.npy, Parquet, Arrow) for queries that
-            are the index, or two: `(query, index)`. Row i belongs to row i of the data.
-        name: Prefix of the metrics; default: the model's short name, "embeddings" without one.
-        limit: Results that count, the k of the metrics.
-        cutoffs: More values of k.
-        distance: How embeddings are compared.
-        definitions: "trec" or "docarray".
-        truncate_dim: Evaluate only the first dimensions.
-        columns: Our column names to yours; `embedding` is the column of given embeddings.
-        on_bad_row: "error" or "skip".
-        query_sample_size: How many queries ask, drawn once; default all.
-        sample_seed: The same seed draws the same queries.
-        memory_budget: What the search may take beside the queries: "1GiB", "512MB", or bytes.
-        trec_run: Write the ranking to this file in TREC's form.
-        device: "auto", "cpu", "cuda" or "mps".
-        track: Shows progress; see `nearer.encoder.protocol.Track`.
-
-    Returns:
-        Metrics (named `<name>_<metric>`), counts and the ranking of every query.
-
-    Raises:
-        UsageError: Something is wrong with the request; no model was loaded.
-
-    Example:
-        >>> import numpy as np, nearer
-        >>> rows = [{"id": "a", "label": "x"}, {"id": "b", "label": "x"}, {"id": "c", "label": "y"}]
-        >>> result = nearer.evaluate(query_data=rows, embeddings=np.eye(3) + 1, limit=1)
-        >>> result.queries, "embeddings_ndcg_at_k" in result.metrics
-        (3, True)
-    """
-    given = dict(locals())
-    from nearer.run.scores import evaluate_any
-
-    return evaluate_any(**given)
-
-
-def encode(
-    model: Any, data: Any, *, side: Literal["query", "document"] = "document", device: str = "auto"
-) -> "np.ndarray":
-    """Embed texts or pictures.
-
-    Args:
-        model: Artifact, catalog name, hub id, folder, `SentenceTransformer` or an encoder.
-        data: A list of texts, or a file with a column `text` or `image`.
-        side: "query" or "document"; decides the prompt.
-        device: "auto", "cpu", "cuda" or "mps".
-
-    Returns:
-        Shape (n, dimension), float32.
-
-    Example:
-        >>> nearer.encode("minilm", ["red shoes"]).shape  # doctest: +SKIP
-        (1, 384)
-    """
-    from nearer.run.use import encode_data
-
-    return encode_data(model, data, side, device)
-
-
-def load(path: str | Path, module: Any = None, prepare: Any = None) -> "Encoder":
-    """Load an artifact as an encoder, after checking every file of it.
-
-    Args:
-        path: Folder of the artifact.
-        module: For an artifact of your own class: an instance to put the weights into.
-        prepare: Its function to prepare items, where it has no method of that name.
-
-    Raises:
-        ArtifactError: It is damaged or incomplete; names the file.
-    """
-    from nearer.artifact.store import load_artifact
-
-    return load_artifact(Path(path), module, prepare)
 
 
 def get_run(name: str, experiment: str | None = None, runs_dir: str | Path | None = None) -> "Run":

@@ -13,6 +13,7 @@ from nearer.data.batch import BatchSource
 from nearer.data.batches import FixedBatches, RandomBatches, check_batch_size
 from nearer.data.class_batches import ClassBatches
 from nearer.data.columns import Kind
+from nearer.encoder.depth import rate_factors
 from nearer.encoder.frozen import keep_frozen
 from nearer.encoder.loading import EncoderOptions, load_encoder, load_towers, set_up
 from nearer.encoder.lora import read_lora
@@ -117,6 +118,8 @@ def fit_config(plan: Plan, encoder: Encoder) -> FitConfig:
     }
     own["learning_rate"] = spec.learning_rate or _learning_rate(plan, encoder)
     own["keep"] = plan.keep
+    if spec.layer_decay is not None:
+        own["rate_factors"] = rate_factors(encoder, spec.layer_decay)
     return FitConfig(
         **own,
         model_name=plan.model_name,

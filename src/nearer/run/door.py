@@ -15,6 +15,7 @@ from nearer.data.keeping import Keep
 from nearer.data.splitting import split
 from nearer.encoder.catalog import locate, short_name
 from nearer.encoder.compiling import check_compiler
+from nearer.encoder.depth import known_depths
 from nearer.encoder.lora import check_peft
 from nearer.errors import SpecError
 from nearer.loop.callback import Callback
@@ -24,6 +25,7 @@ from nearer.loop.state import FitConfig
 from nearer.losses.choose import auto_loss, build_loss, check_name
 from nearer.run.assemble import assemble, hand_back
 from nearer.run.faults import Faults
+from nearer.run.ship import check_form
 from nearer.run.spec import RunSpec
 
 
@@ -72,8 +74,14 @@ def check(spec: RunSpec, kept_in: Keep | None = None) -> Plan:
         faults.get(callback.check)
     faults.get(lambda: check_metrics(callbacks, model_name, has_val))
     faults.get(lambda: _check_optimizer(spec))
+    if spec.push is not None:
+        faults.get(partial(check_form, spec.push))
     if spec.lora is not None:
         faults.get(check_peft)
+    if spec.layer_decay is not None:
+        for model in (spec.model, spec.query_model, spec.index_model):
+            if isinstance(model, nn.Module):  # what is yet to be loaded is looked at then
+                faults.get(partial(known_depths, model, type(model).__name__))
     if spec.compile:
         faults.get(lambda: check_compiler(spec.device))
     loss = "InfoNCE" if spec.loss == "auto" else faults.get(lambda: check_name(spec.loss))

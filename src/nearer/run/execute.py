@@ -41,6 +41,7 @@ from nearer.run.finish import (
     best_epoch,
     build_artifact,
     first,
+    interpolated,
     kept_point,
     metrics_of,
     next_command,
@@ -53,9 +54,13 @@ from nearer.run.launch import main_first, on_all, open_world, quiet_but_first
 from nearer.run.lock import process, release
 from nearer.run.record import RunFolder, now
 from nearer.run.recorder import Recorder
+from nearer.run.report import try_report
 from nearer.run.resume import ANEW, Resumption, resume_command, spec_of, take_up
 from nearer.run.secrets import masked
+from nearer.run.ship import check_push, push_at_the_end
 from nearer.run.signals import SignalWatch
+from nearer.run.stopwatch import Stopwatch
+from nearer.run.texts import Texts
 from nearer.run.tokenise import tokenise_data
 
 LOGGER = logging.getLogger("nearer")
@@ -87,6 +92,7 @@ def execute(options: dict[str, Any]) -> Run:
         precision = resolve_precision(spec.precision, accelerator.device)
         facts = facts_of(plan, accelerator.device, precision, world)
         resumption = on_all(world, partial(take_up, earlier, facts, verify=spec.verify))
+        main_first(world, partial(check_push, spec.push if world.is_main else None, earlier))
         folder = take_folder(plan, earlier, world)
         stack.callback(release, folder.path)
         bar = next(c for c in plan.callbacks if isinstance(c, ProgressBar))
@@ -96,7 +102,7 @@ def execute(options: dict[str, Any]) -> Run:
         watch = stack.enter_context(SignalWatch())
         track = bar.track if world.is_main else untracked
         try:
-            return _run(plan, folder, track, watch, encode, accelerator, world, keep, resumption)
+            run = _run(plan, folder, track, watch, encode, accelerator, world, keep, resumption)
         except Interrupted as error:
             error.told = not world.is_main
             if error.run is None:  # it came before the first step
@@ -118,6 +124,10 @@ def execute(options: dict[str, Any]) -> Run:
             if isinstance(error, OSError) and is_disk_fault(error):
                 raise disk_fault(error, folder.path) from error
             raise
+        if spec.push is not None:  # the run is finished by now, whatever comes of this
+            pushes = partial(push_at_the_end, folder, spec.push)
+            on_all(world, lambda: pushes() if world.is_main else None)
+        return run
 
 
 def _run(
@@ -170,6 +180,7 @@ def _run(
         main_first(world, partial(tokenise_data, plan, encoder, keep, track, watch))
     config = with_forecast(folder, trained, encoder, train, config, world)
     interrupted: Interrupted | None = None
+    stopwatch = Stopwatch()
     with resumption.keeper(folder, spec.checkpoint_every, world) as keeper:
         try:
             result = run_loop(
@@ -177,7 +188,7 @@ def _run(
                 loss,
                 train,
                 config=config,
-                callbacks=[*plan.callbacks, Recorder(folder, plan.evaluations)],
+                callbacks=[*plan.callbacks, Recorder(folder, plan.evaluations), stopwatch],
                 val=val,
                 accelerator=accelerator,
                 encode=encode,
@@ -195,6 +206,7 @@ def _run(
         build_artifact(plan, folder, encoder, result)
         with Spare("examples").attempt():
             write_examples(plan, folder, result)
+    whole = time.monotonic() - began
     folder.update(
         status="interrupted" if interrupted else "finished",
         stop_reason={"kind": result.stop_reason.kind, "detail": result.stop_reason.detail},
@@ -203,13 +215,19 @@ def _run(
         skipped_batches=result.skipped_batches,
         best_epoch=best_epoch(plan, result),
         kept=kept_point(result),
+        wise_ft=interpolated(plan),
         metrics={"before": metrics_of(first(result)), "after": metrics_of(result.kept)},
         finished=now(),
-        seconds=round(time.monotonic() - began, 3),
+        seconds=round(whole, 3),
+        seconds_by=stopwatch.of(whole, whole - seconds),
     )
     LOGGER.info("Artifact: %s", folder.artifact)
-    world.wait()  # a launcher ends all processes soon after the first of them has ended
     run = Run(folder.path)
+    if world.is_main:
+        try_report(
+            run, {e.prefix(plan.model_name): Texts(e.evaluation_set) for e in plan.evaluations}
+        )
+    world.wait()  # a launcher ends all processes soon after the first of them has ended
     if interrupted:
         LOGGER.info("Go on with: %s", resume_command(run.folder))
         interrupted.run = run

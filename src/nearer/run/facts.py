@@ -15,7 +15,7 @@ from nearer.run.spec_json import data_facts, spec_to_json
 MAY_CHANGE = {
     *PATHS,  # what is in the files is compared
     *("name", "experiment", "runs_dir", "resume", "verify", "epochs", "patience"),
-    *("checkpoint_every", "memory_budget", "training_memory"),
+    *("checkpoint_every", "push", "memory_budget", "training_memory"),
 }
 """Options that may be others at a resume; all else makes another run."""
 

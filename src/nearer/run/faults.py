@@ -15,6 +15,7 @@ EVALUATION = (
     "distance",
     "query_sample_size",
     "memory_budget",
+    "both_directions",
 )
 
 
@@ -88,6 +89,8 @@ def misfits(options: dict[str, Any]) -> list[str]:
         faults.append(f'freeze: "{freeze}" is a tower; it needs query_model and index_model')
     if "lora" in given and freeze not in (None, "query", "index"):
         faults.append("freeze: with lora all that came is frozen already; leave freeze out")
+    if freeze == "backbone" and "layer_decay" in given:
+        faults.append("layer_decay: freeze=backbone leaves no layer to train; give one of the two")
     if freeze == "backbone" and "output_dim" not in given:
         faults.append("freeze: backbone leaves nothing to train; add a head with output_dim")
     if "head" in given and "output_dim" not in given:

@@ -9,15 +9,20 @@ from typing import Any
 from nearer.artifact.manifest import Manifest
 from nearer.artifact.store import kind_of as artifact_kind
 from nearer.artifact.store import save_artifact
+from nearer.callbacks import WiSEFT
 from nearer.encoder.catalog import find_entry
 from nearer.encoder.protocol import Encoder
 from nearer.loop.state import EvaluationPoint, FitResult
 from nearer.run.disk import artifact_is_whole
 from nearer.run.door import Plan
 from nearer.run.record import RunFolder, environment, plain_metrics
+from nearer.run.ship import run_id
 
 LOGGER = logging.getLogger("nearer")
-DECIDE = ("limit", "distance", "definitions", "truncate_dim", "query_sample_size", "sample_seed")
+DECIDE = (
+    *("limit", "distance", "definitions", "truncate_dim", "query_sample_size", "sample_seed"),
+    "both_directions",
+)
 """Options of an evaluation that its figures hang on, beside the data."""
 
 
@@ -34,7 +39,7 @@ def say_how_it_went(plan: Plan, result: FitResult, seconds: float) -> None:
         if kept.epoch == 0 and result.steps:
             LOGGER.info("No epoch beat the model as it came; that is what the artifact holds")
         else:
-            LOGGER.info("Best epoch: %s of %s", kept.epoch, result.epochs_run)
+            LOGGER.info("Best epoch: %s of %s", best_epoch(plan, result), result.epochs_run)
     before, after = metrics_of(first(result)), metrics_of(kept)
     for name, was in before.items():
         if was is not None and after.get(name) is not None:
@@ -56,6 +61,7 @@ def build_artifact(plan: Plan, folder: RunFolder, encoder: Encoder, result: FitR
         base = f"{base_model(spec.query_model, query)} + {base_model(spec.index_model, index)}"
     module = type(encoder.module)
     evaluations = plan.evaluations
+    record = folder.read()
     with artifact_is_whole(folder.artifact):
         save_artifact(
             encoder,
@@ -70,7 +76,8 @@ def build_artifact(plan: Plan, folder: RunFolder, encoder: Encoder, result: FitR
                 epoch=None if result.kept is None else result.kept.epoch,
                 metrics=metrics_of(result.kept),
                 definitions=evaluations[0].definitions if evaluations else "trec",
-                spec=folder.read()["spec"],
+                run=run_id(record),
+                spec=record["spec"],
                 versions=environment()["versions"],
             ),
         )
@@ -93,7 +100,8 @@ def next_command(plan: Plan, folder: RunFolder) -> str:
     for name in DECIDE:
         value = getattr(data, name)
         if value != defaults[name].default:
-            words += [f"--{name.replace('_', '-')}", str(value)]
+            option = f"--{name.replace('_', '-')}"
+            words += [option] if value is True else [option, str(value)]
     return shlex.join(words)
 
 
@@ -106,8 +114,21 @@ def base_model(model: Any, name: str) -> str:
 
 
 def best_epoch(plan: Plan, result: FitResult) -> int | None:
-    """The epoch that scored best; None where nothing was judged."""
-    return result.kept.epoch if result.kept is not None and plan.keep == "best" else None
+    """The epoch that scored best; None where nothing was judged.
+
+    Of weights between those that came and those of an epoch, that epoch.
+    """
+    if result.kept is None or plan.keep != "best":
+        return None
+    mixed = interpolated(plan)
+    if mixed is not None and mixed["tuned"] is not None and 0 < mixed["alpha"] < 1:
+        return int(mixed["tuned"]["epoch"])
+    return result.kept.epoch
+
+
+def interpolated(plan: Plan) -> dict[str, Any] | None:
+    """What WiSE-FT did, as data; None where there was none, or a signal came before it."""
+    return next((c.result for c in plan.callbacks if isinstance(c, WiSEFT)), None)
 
 
 def kept_point(result: FitResult) -> dict[str, int] | None:

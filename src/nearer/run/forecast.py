@@ -71,17 +71,19 @@ class Forecast:
         """One line for people.
 
         Args:
-            cached: Whether what is frozen is computed once, so that this is for the first epoch.
+            cached: Whether what is frozen is computed once: then this is for the first epoch, which
+                computes it, and later ones take less.
 
         Example:
             >>> Forecast(60, 9500, 12, 0.06, 0.52, 1, 10**6, 2**31, 3.4, 204, 2).line()
             'Expected: 3.4 s a step, 3 min 24 s an epoch of 60 batches; 9,500 tokens a batch and 6 % padding (52 % to the longest row); 2.0 GiB'
         """  # noqa: E501
         passes = "" if self.passes == 1 else f" in {self.passes} passes"
-        most = "at most " if cached else ""
+        about, less = ("about ", " at first, then less") if cached else ("", "")
         return (
-            f"Expected: {most}{_duration(self.seconds_per_step)} a step{passes}, "
-            f"{most}{_duration(self.seconds_per_epoch)} an epoch of {self.batches:,} batches; "
+            f"Expected: {about}{_duration(self.seconds_per_step)} a step{passes}, "
+            f"{about}{_duration(self.seconds_per_epoch)} an epoch of {self.batches:,} "
+            f"batches{less}; "
             f"{self.tokens:,} tokens a batch and {100 * self.padding:.0f} % padding "
             f"({100 * self.padding_to_longest:.0f} % to the longest row); {in_words(self.memory)}"
         )

@@ -54,7 +54,8 @@ def evaluate_embeddings(
     for note in read.notes:
         LOGGER.warning("%s", note)
     try:
-        return evaluate_vectors(query, index, read.data, measure, track), read
+        both = bool(reading.get("both_directions"))
+        return evaluate_vectors(query, index, read.data, measure, track, both), read
     except DataError as error:
         names = " and ".join(vectors.source for vectors in (query, index) if vectors is not None)
         said = str(error)

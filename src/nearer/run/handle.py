@@ -15,7 +15,9 @@ from nearer.run.record_shape import read_points
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from nearer.artifact.push import Pushed
     from nearer.evaluation.comparison import Comparison
+    from nearer.run.export import Exported, Format
     from nearer.run.ranks import Point
 
 
@@ -108,6 +110,27 @@ class Run:
         """
         encoder: Encoder = load_artifact(self.artifact)
         return encoder.model if isinstance(encoder, SentenceTransformerEncoder) else encoder.module
+
+    def push(self, dest: str, *, force: bool = False) -> "Pushed":
+        """Copy the artifact to a URL, whole or not at all; see docs/shipping.md.
+
+        Raises:
+            UsageError: `dest` is no URL to push to, or holds something else and `force` is not set.
+
+        Example:
+            >>> run.push("s3://bucket/models/first")  # doctest: +SKIP
+        """
+        from nearer.run.ship import push_run
+
+        return push_run(self._folder, self.artifact, dest, force=force)
+
+    def export(
+        self, format: "Format" = "onnx", output: str | Path | None = None, data: Any = None
+    ) -> "Exported":
+        """Export the artifact to ONNX; see `nearer.export`."""
+        from nearer.run.export import export
+
+        return export(self.artifact, format, output, data)
 
     def logs(self) -> str:
         """What the console said."""
@@ -213,6 +236,23 @@ class Run:
         from nearer.run.examples import read_examples
 
         display_examples(read_examples(self, queries, k, evaluation), console)
+
+    def report(self) -> Path:
+        """Write the report: one HTML page that needs no other file and no network.
+
+        A run writes it at its end. One that failed, died or still runs can be reported on too:
+        the page says what there is.
+
+        Returns:
+            Path of report.html in the run's folder; an earlier one is replaced.
+
+        Example:
+            >>> import webbrowser
+            >>> webbrowser.open(run.report().absolute().as_uri())  # doctest: +SKIP
+        """
+        from nearer.run.report import write_report
+
+        return write_report(self)
 
     def result(self) -> dict[str, Any]:
         """What `nearer fit --json` prints; paths are absolute."""

@@ -39,6 +39,7 @@ def evaluate_any(
     sample_seed: int,
     memory_budget: int | str,
     trec_run: str | Path | None,
+    both_directions: bool,
     device: str,
     track: Any,
 ) -> EvaluationResult:
@@ -64,6 +65,8 @@ def evaluate_any(
         cutoffs = ()
     if on_bad_row not in get_args(OnBadRow):
         faults.add(f"on_bad_row: {on_bad_row!r}; must be 'error' or 'skip'")
+    if not isinstance(both_directions, bool):
+        faults.add(f"both_directions: {both_directions!r}; must be true or false")
     if not isinstance(columns, Mapping | None):
         faults.add(f"columns: {columns!r}; must be names with values")
     if trec_run is not None and not Path(trec_run).expanduser().parent.is_dir():
@@ -80,6 +83,7 @@ def evaluate_any(
         "on_bad_row": on_bad_row,
         "query_sample_size": query_sample_size,
         "sample_seed": sample_seed,
+        "both_directions": both_directions,
     }
     if embeddings is None:
         found = _of_model(model, device, reading, measure, truncate_dim, track)
@@ -89,7 +93,7 @@ def evaluate_any(
     if trec_run is not None and is_main():
         sets = read.data
         write_trec_run(trec_run, sets.query.ids, sets.searched.ids, result.rows, result.scores)
-    metrics = {f"{name or prefix}_{bare}": value for bare, value in result.metrics.items()}
+    metrics = {f"{name or prefix}_{bare}": value for bare, value in result.reported.items()}
     return replace(result, metrics=metrics)
 
 
@@ -136,6 +140,7 @@ def _of_model(
         encode=SharedEmbeddings(default_store()),
         track=track or _untracked,
         processes=Shared(world),
+        both_directions=reading["both_directions"],
     )
     return result, read, encoder.name
 

@@ -61,6 +61,9 @@ class RunSpec(BaseModel):
     memory_budget: int | str = Field(
         "1GiB", description="Memory that a search may take: 1GiB, 512MB, or bytes."
     )
+    both_directions: bool = Field(
+        False, description="Also let the rows of the index ask, among the queries."
+    )
     monitor: str | None = Field(
         None, description="Metric to stop by; default ndcg_at_k, else val_loss. Adds EarlyStopping."
     )
@@ -81,6 +84,12 @@ class RunSpec(BaseModel):
     )
     learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="Peak rate; default by model."
+    )
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="Each layer's rate is that of the next one times this; heads: full rate."
+    )
+    loss_learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="Peak rate of the loss's own parameters; default: learning_rate."
     )
     loss: str = Field("auto", description="Name of a loss; auto: by the kind of data.")
     loss_options: dict[str, Any] = Field({}, description="Options of the loss.")
@@ -153,6 +162,7 @@ class RunSpec(BaseModel):
     checkpoint_every: int | str = Field(
         "5min", description="5min, 30s, 2h, epoch, a number of steps; never: no checkpoints."
     )
+    push: str | None = Field(None, description="URL that the artifact is copied to at the end.")
     resume: bool = Field(False, description="With name: go on with that run.")
     verify: bool = Field(
         False, description="With resume: replay the last steps and compare, bit for bit."

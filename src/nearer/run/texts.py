@@ -33,6 +33,13 @@ class Texts:
     def __bool__(self) -> bool:
         return self._data is not None
 
+    @property
+    def pictures(self) -> tuple[bool, bool]:
+        """Whether queries, and documents, are pictures: their texts are paths."""
+        if self._data is None:
+            return False, False
+        return self._data.query.modality == "image", self._data.searched.modality == "image"
+
     def queries(self, ids: Sequence[str]) -> list[str]:
         """Texts of queries, or their ids."""
         return list(ids) if self._data is None else _items(self._data.query, ids)

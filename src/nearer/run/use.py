@@ -16,11 +16,18 @@ from nearer.encoder.sharing import SharedEmbeddings
 from nearer.encoder.store import default_store
 from nearer.errors import DataError, SpecError
 from nearer.run.device import check_device, make_accelerator
+from nearer.run.ship import local
+
+
+def load_path(path: str | Path, module: Any = None, prepare: Any = None) -> Encoder:
+    """Load an artifact from its folder or URL; see `nearer.load`."""
+    return load_artifact(Path(local(path)), module, prepare)
 
 
 def open_encoder(model: Any, device: str = "auto") -> Encoder:
     """Load a model from an artifact, a name, a folder or an object; an encoder stays as it is."""
     check_device(device)
+    model = local(model)
     if is_artifact(model):
         encoder = load_artifact(Path(model))
     elif hasattr(model, "prepare") and hasattr(model, "embed"):

@@ -232,3 +232,13 @@ def test_a_signal_ends_a_long_evaluation():
         toy_fit(labels(), signal=signal_at(1))
     assert caught.value.result.history == ()
     assert not hasattr(caught.value, "__notes__")
+
+
+def test_both_directions_are_reported_and_the_bare_name_is_the_first():
+    callback = EvaluationCallback(QUERIES, INDEX[:4], QRELS, limit=1, both_directions=True)
+    stopping = EarlyStopping("reverse_ndcg_at_k", patience=1)
+    result = toy_fit(callback, stopping, EarlyStopping("ndcg_at_k", restore_best=False))
+    declared = {metric.key for metric in callback.produces("model")}
+    assert declared == result.history[-1].metrics.keys() - {"train_loss"}
+    assert "model_reverse_ndcg_at_k" in declared
+    assert len(declared) == 18

@@ -10,15 +10,9 @@ from nearer.encoder.store import EmbeddingStore
 
 
 @pytest.fixture
-def bench(
-    tmp_path: Path,
-    tiny_bert: Path,
-    toy_files: dict[str, str],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Bench:
-    monkeypatch.setenv("NEARER_CACHE", str(tmp_path / "cache"))
-    return Bench(tmp_path, tiny_bert, toy_files, capsys)
+def bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setenv("NEARER_CACHE", str(bench.folder / "cache"))
+    return bench
 
 
 def test_show_and_clear(bench: Bench) -> None:

@@ -253,3 +253,38 @@ def test_numbers_need_no_torch() -> None:
     modules = "metrics, relevance, search, result, trec, scoring, evaluation_set"
     code = f"import sys; from nearer.evaluation import {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("budget", [1 << 30, 1 << 10])
+def test_both_directions_from_one_encoding(budget) -> None:
+    (q, ql), (x, xl) = texts(30, 5), texts(80, 5, 1)
+    data = build_evaluation_set(collection(q, ql), collection(x, xl))
+    fake = Fake()
+    metrics = ["ndcg_at_k", "recall_at_k"]
+    options = {"limit": 7, "cutoffs": [2], "metrics": metrics, "memory_budget": budget}
+    both = evaluate(BARE, data, encode=fake, both_directions=True, **options)
+    assert len(fake.seen) == len(set(fake.seen)) == both.encoded  # nothing was encoded twice
+    equal(both, evaluate(BARE, data, encode=Fake(), **options))
+    swapped = build_evaluation_set(collection(x, xl), collection(q, ql))
+    # The other way round by hand: a text's vector is the same on either side here.
+    back = evaluate(BARE, swapped, encode=Fake(), **options)
+    equal(both.reverse, back)
+    assert both.reported["reverse_ndcg@2"] == back.metrics["ndcg@2"]
+    assert len(both.reported) == 2 * len(both.metrics)
+
+
+def test_several_captions_and_several_pictures_are_all_relevant_either_way() -> None:
+    # Captions 0 and 1 are of picture 0; pictures 1 and 2 share caption 2, with grades 1 and 3.
+    rows = [0, 1, 2, 2], [0, 0, 1, 2], [1, 1, 1, 3]
+    captions = collection([f"a/{i}" for i in range(3)])
+    pictures = collection([f"b/{i}" for i in range(3)])
+    data = build_evaluation_set(captions, pictures, tuple(np.array(part) for part in rows))
+    result = evaluate(BARE, data, limit=3, encode=Fake(), both_directions=True)
+    assert data.relevance.counts.tolist() == [1, 1, 2]
+    assert result.reverse.metrics["recall_at_k"] == result.metrics["recall_at_k"] == 1
+    back = {i: set() for i in range(3)}
+    for query, row in zip(*rows[:2], strict=True):
+        back[row].add(query)
+    for row, found in enumerate(result.reverse.rows):
+        first = next(i for i, query in enumerate(found, 1) if query in back[row])
+        assert result.reverse.first_relevant[row] == first

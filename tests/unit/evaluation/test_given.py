@@ -58,8 +58,24 @@ def test_it_equals_score(tmp_path, monkeypatch, held, budget, size, apart):
         metrics=["ndcg_at_k"],
     )
     equal(result, plain)
+    assert result.reverse is None
     assert (result.queries, result.index) == (len(asking), 200)
     assert (result.encoded, result.reused) == (0, 0)
+
+
+@pytest.mark.parametrize("budget", [1 << 30, 1 << 12])
+def test_both_directions_equal_score_with_the_sides_changed(tmp_path, monkeypatch, budget):
+    monkeypatch.setattr(vectors, "BLOCK", 16)
+    for name, side in (("q", QUERY), ("d", INDEX)):
+        np.save(tmp_path / f"{name}.npy", side)
+    query, index = (open_vectors(tmp_path / f"{name}.npy", "embeddings") for name in "qd")
+    read = read_evaluation_set(QUERY_ROWS, INDEX_ROWS, by_position=True, both_directions=True)
+    measure = Measure(limit=10, metrics=["ndcg_at_k"], memory_budget=budget)
+    result = evaluate_vectors(query, index, read.data, measure, untracked, both_directions=True)
+    swapped = read_evaluation_set(INDEX_ROWS, QUERY_ROWS, by_position=True).data
+    back = score(INDEX, QUERY, swapped.relevance, limit=10, metrics=["ndcg_at_k"])
+    equal(result.reverse, back)
+    assert result.reported["reverse_ndcg_at_k"] == back.metrics["ndcg_at_k"]
 
 
 def test_what_does_not_belong_to_each_other_is_named_with_its_counts(tmp_path):

@@ -95,3 +95,21 @@ def test_scored_pairs_are_not_an_evaluation():
 def test_no_queries_at_all():
     with pytest.raises(SpecError, match="query_data: missing"):
         read_evaluation_set(None)
+
+
+def test_both_directions_need_an_index_and_all_queries():
+    rows = [{"id": "a", "text": "x", "label": "1"}, {"id": "b", "text": "y", "label": "1"}]
+    with pytest.raises(SpecError, match="the queries are the index, so there is one direction"):
+        read_evaluation_set(rows, both_directions=True)
+    with pytest.raises(SpecError, match="leave out query_sample_size"):
+        read_evaluation_set(rows, rows, query_sample_size=1, both_directions=True)
+
+
+def test_rows_of_the_index_that_no_query_is_relevant_to_are_counted():
+    queries = [{"id": "a", "text": "x", "label": "1"}]
+    index = [{"id": str(i), "text": f"y{i}", "label": str(i)} for i in range(3)]
+    read = read_evaluation_set(queries, index, both_directions=True)
+    assert read.notes == (
+        "no query is relevant to 2 of 3 rows of the index; they count 0 in every mean of the "
+        "reverse direction",
+    )

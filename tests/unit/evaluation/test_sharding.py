@@ -115,6 +115,7 @@ def test_shared_is_the_same_as_alone_bit_for_bit(monkeypatch, name, size, budget
     monkeypatch.setattr(evaluator, "BLOCK", 8)
     data = SETS[name]()
     options = {"limit": 7, "cutoffs": [3], "memory_budget": budget}
+    options["both_directions"] = data.index is not None
     alone = evaluate(ENCODER, data, encode=embed, **options)
     for result in shared(data, size, **options):
         assert result.metrics == alone.metrics
@@ -123,6 +124,7 @@ def test_shared_is_the_same_as_alone_bit_for_bit(monkeypatch, name, size, budget
         np.testing.assert_array_equal(result.first_relevant, alone.first_relevant)
         assert (result.queries, result.index) == (alone.queries, alone.index)
         assert result.encoded == alone.encoded
+        assert result.reported == alone.reported
 
 
 @pytest.mark.parametrize("after", [0, 3, 20])

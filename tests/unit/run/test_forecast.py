@@ -71,4 +71,4 @@ def test_a_run_says_and_records_it(tiny_bert: Path, toy_files, tmp_path: Path, c
 
 def test_long_times_are_said_in_words():
     line = Forecast(9, 90, 2.0, 0.1, 0.5, 1, 10, 10, 3700.0, 61.0, 1).line(cached=True)
-    assert "at most 1 h 1 min a step, at most 1 min 1 s an epoch" in line
+    assert "about 1 h 1 min a step, about 1 min 1 s an epoch of 9 batches at first, then" in line
