@@ -18,6 +18,7 @@ from nearer.encoder.hub import cache_alone
 from nearer.encoder.lora import LoraOptions, add_lora, describe
 from nearer.encoder.module import ModuleEncoder, Prepare
 from nearer.encoder.packaged import build_packaged, is_packaged
+from nearer.encoder.padding import pad_fully
 from nearer.encoder.pooling import PoolingName, set_pooling
 from nearer.encoder.protocol import Encoder, Precision
 from nearer.encoder.quiet import quiet
@@ -103,11 +104,17 @@ def set_up(encoder: Encoder, options: EncoderOptions) -> Encoder:
     return encoder
 
 
-def load_towers(query: Any, index: Any, options: EncoderOptions) -> TwoTowers:
-    """Load two encoders with heads into one space of `options.output_dim`."""
+def load_towers(
+    query: Any, index: Any, options: EncoderOptions, index_sample: Any = None
+) -> TwoTowers:
+    """Load two encoders with heads into one space of `options.output_dim`.
+
+    `options.sample` is an item of the query side, `index_sample` one of the index side.
+    """
     towers = []
-    for model, side in ((query, "query"), (index, "index")):
-        towers.append(load_encoder(model, _for_tower(options, side)))
+    samples = (options.sample, index_sample)
+    for model, side, sample in zip((query, index), ("query", "index"), samples, strict=True):
+        towers.append(load_encoder(model, replace(_for_tower(options, side), sample=sample)))
     return TwoTowers(*towers)
 
 
@@ -158,6 +165,7 @@ def _load(model: str, options: EncoderOptions, name: str | None) -> SentenceTran
 
 def _set_texts(model: SentenceTransformer, options: EncoderOptions) -> None:
     without_attention_dropout(model)
+    pad_fully(model)
     if options.query_prompt is not None:
         model.prompts["query"] = options.query_prompt
     if options.document_prompt is not None:

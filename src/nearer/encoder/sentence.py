@@ -12,12 +12,19 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from nearer.encoder.lora import ADAPTER, has_adapters, merged, save_adapter
+from nearer.encoder.padding import padded_fully
 from nearer.encoder.pictures import rgb_of
 from nearer.encoder.protocol import Features, Precision, Prepared, Side
 from nearer.encoder.quiet import quiet
 from nearer.encoder.tokens import Tokens
 from nearer.encoder.views import View
 from nearer.errors import ModelError
+
+TOGETHER = 256
+"""Pictures that are decoded ahead at once; of more, each group when its turn comes."""
+
+PICTURE = 128
+"""What a picture counts for where texts count tokens, so that micro-batches are of a like size."""
 
 PROMPTS: dict[Side, tuple[str, ...]] = {
     "query": ("query",),
@@ -71,6 +78,12 @@ class SentenceTransformerEncoder:
 
     def prepare(self, items: Sequence[Any], side: Side) -> Prepared:
         """Tokenise texts, or decode pictures (paths) and preprocess them."""
+        if len(items) > TOGETHER and not any(isinstance(item, str) for item in items):
+
+            def take_when_asked(rows: np.ndarray) -> Features:
+                return self.preprocess([_decoded(items[row]) for row in rows.tolist()], side)
+
+            return Prepared(np.full(len(items), PICTURE, dtype=np.int64), take_when_asked)
         items = [_decoded(item) for item in items]
         features = self.preprocess(items, side)
         count = len(items)
@@ -82,8 +95,10 @@ class SentenceTransformerEncoder:
                 return self.preprocess([items[row] for row in rows], side)
 
             return Prepared(np.ones(count, dtype=np.int64), take_late)
-        if mask is None or mask.ndim != 2:
-            lengths = np.ones(count, dtype=np.int64)
+        if mask is None or mask.ndim != 2 or padded_fully(self.model):
+            tokens = features.get("input_ids")
+            width = PICTURE if tokens is None or tokens.ndim != 2 else tokens.shape[1]
+            lengths = np.full(count, width, dtype=np.int64)
             return Prepared(lengths, lambda rows: {**features} | _rows(per_row, rows, slice(None)))
         lengths = mask.sum(dim=1).numpy()
         width = mask.shape[1]

@@ -39,6 +39,7 @@ SAMPLES = 4
 def build_encoder(plan: Plan, precision: Precision) -> Encoder:
     """Load the model and set it up: prompts, length, head, freezing."""
     spec = plan.spec
+    columns = plan.train.batch(np.array([0])).columns
     options = EncoderOptions(
         max_length=spec.max_length,
         query_prompt=spec.query_prompt,
@@ -50,10 +51,11 @@ def build_encoder(plan: Plan, precision: Precision) -> Encoder:
         freeze=spec.freeze,
         lora=None if spec.lora is None else read_lora(spec.lora),
         prepare=spec.prepare,
-        sample=plan.train.batch(np.array([0])).columns[0].items[0],
+        sample=columns[0].items[0],
     )
     if spec.query_model is not None:
-        return load_towers(spec.query_model, spec.index_model, options)
+        other = columns[1 if len(columns) > 1 else 0].items[0]
+        return load_towers(spec.query_model, spec.index_model, options, other)
     if is_artifact(spec.model):
         return set_up(load_artifact(Path(spec.model)), options)
     return load_encoder(spec.model, options, plan.model_name)
