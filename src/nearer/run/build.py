@@ -1,6 +1,7 @@
 """From a checked plan to the parts that the loop takes: encoder, loss, batches, configuration."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,39 @@ def build_batches(plan: Plan) -> tuple[BatchSource, BatchSource | None]:
         LOGGER.info("Pictures are trained on as views: %s", how)
         source = AugmentedBatches(source, train.modalities, how, spec.seed)
     return source, None if plan.val is None else FixedBatches(plan.val, spec.batch_size)
+
+
+def training_facts(plan: Plan, batches: BatchSource) -> dict[str, Any]:
+    """What run.json says of the training rows: how many count, and how classes meet in a batch."""
+    train = plan.train
+    facts: dict[str, Any] = {
+        "rows": len(train),
+        "skipped": train.skipped,
+        "reasons": list(train.reasons),
+    }
+    if isinstance(batches, ClassBatches) and train.labels is not None:
+        facts |= {
+            "classes": len(np.unique(train.labels)),
+            "lone_classes": train.lone_classes,
+            "classes_per_batch": batches.classes_per_batch,
+            "items_per_class": batches.items_per_class,
+            "adjusted": batches.adjusted,
+        }
+    return facts
+
+
+def training_notes(plan: Plan) -> Iterator[str]:
+    """What in the training data does not count, though the run can still be right."""
+    for examples in (plan.train, plan.val):
+        if examples is not None and examples.skipped:
+            yield f"{examples.source}: {examples.skipped:,} rows left out; {examples.reasons[0]}"
+    lone = plan.train.lone_classes
+    if lone:
+        noun = "class has" if lone == 1 else "classes have"
+        yield (
+            f"{lone:,} {noun} a single row, which has nothing to come nearer to: it only keeps the "
+            "other classes away. Add rows, or leave it out"
+        )
 
 
 def fit_config(plan: Plan, encoder: Encoder) -> FitConfig:
