@@ -35,7 +35,7 @@ def picture_grid(examples: Examples) -> Image.Image:
     sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((GAP, LINE // 2), "query", INK, font)
-    for row, one in enumerate(max(stages.values(), key=len, default=[])):
+    for row, one in enumerate(max([*stages.values(), []], key=len)):
         _cell(sheet, (GAP, TOP + HEIGHT * row), one, None, font)
     left = GAP + CELL
     for stage, found in stages.items():
@@ -75,7 +75,8 @@ def _cell(
     else:
         lines = fitted(item.text, font, SIDE, LINES_OF_TEXT)
         draw.multiline_text(inside, "\n".join(lines), INK, font)
-    caption = fitted(item.label or item.name, font, SIDE + 2 * FRAME, LINES_OF_CAPTION)
+    said = item.label or (item.name if item.picture else "")
+    caption = fitted(said, font, SIDE + 2 * FRAME, LINES_OF_CAPTION)
     below = (x, y + SIDE + 2 * FRAME + 1)
     draw.multiline_text(below, "\n".join(caption), colour or INK, font, spacing=1)
 
