@@ -35,7 +35,8 @@ def picture_grid(examples: Examples) -> Image.Image:
     sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((GAP, LINE // 2), "query", INK, font)
-    for row, one in enumerate(max([*stages.values(), []], key=len)):
+    longest = max(stages, key=lambda stage: len(stages[stage]))
+    for row, one in enumerate(stages[longest]):
         _cell(sheet, (GAP, TOP + HEIGHT * row), one, None, font)
     left = GAP + CELL
     for stage, found in stages.items():
