@@ -65,6 +65,9 @@ def fit(
     frozen_cache: int | str = "16GiB",
     compile: bool = False,
     output_dim: int | None = None,
+    head: Literal["linear", "mlp"] | None = None,
+    pooling: Literal["mean", "max", "cls", "gem"] | None = None,
+    augment: bool | Mapping[str, Any] | None = None,
     prepare: Any = None,
     seed: int = 42,
     name: str | None = None,
@@ -136,6 +139,10 @@ def fit(
         frozen_cache: Room for what frozen parts make of the data, in memory and on disk; 0: none.
         compile: Compile the encoder: minutes at first, faster steps then.
         output_dim: Length of a projection head to add.
+        head: With `output_dim`: "linear", or "mlp" with a hidden layer.
+        pooling: How tokens, or the places of a picture, become one vector; default by model.
+        augment: Views of pictures in training: True, False, or `{"crop": 0.35, "flip": 0.5,
+            "colour": 0.2}`; default: for labelled pictures whose backbone learns.
         prepare: For an `nn.Module`: a function from a list of items to a batch.
         seed: Seeds everything that is drawn.
         name: Name of the run; drawn where none is given.

@@ -26,6 +26,7 @@ from nearer.errors import ModelError
 from nearer.loop.state import FitConfig
 from nearer.losses.choose import build_loss
 from nearer.losses.protocol import Loss
+from nearer.run.augment import AugmentedBatches, augmentation_of
 from nearer.run.door import Plan
 
 LOGGER = logging.getLogger("nearer")
@@ -39,19 +40,23 @@ SAMPLES = 4
 def build_encoder(plan: Plan, precision: Precision) -> Encoder:
     """Load the model and set it up: prompts, length, head, freezing."""
     spec = plan.spec
+    columns = plan.train.batch(np.array([0])).columns
     options = EncoderOptions(
         max_length=spec.max_length,
         query_prompt=spec.query_prompt,
         document_prompt=spec.document_prompt,
         precision=precision,
         output_dim=spec.output_dim,
+        head=spec.head or "linear",
+        pooling=spec.pooling,
         freeze=spec.freeze,
         lora=None if spec.lora is None else read_lora(spec.lora),
         prepare=spec.prepare,
-        sample=plan.train.batch(np.array([0])).columns[0].items[0],
+        sample=columns[0].items[0],
     )
     if spec.query_model is not None:
-        return load_towers(spec.query_model, spec.index_model, options)
+        other = columns[1 if len(columns) > 1 else 0].items[0]
+        return load_towers(spec.query_model, spec.index_model, options, other)
     if is_artifact(spec.model):
         return set_up(load_artifact(Path(spec.model)), options)
     return load_encoder(spec.model, options, plan.model_name)
@@ -99,6 +104,10 @@ def build_batches(plan: Plan) -> tuple[BatchSource, BatchSource | None]:
         source = balanced
     else:
         source = RandomBatches(train, spec.batch_size, spec.seed)
+    how = augmentation_of(plan)
+    if how is not None:
+        LOGGER.info("Pictures are trained on as views: %s", how)
+        source = AugmentedBatches(source, train.modalities, how, spec.seed)
     return source, None if plan.val is None else FixedBatches(plan.val, spec.batch_size)
 
 

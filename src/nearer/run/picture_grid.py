@@ -2,7 +2,7 @@
 
 from PIL import Image, ImageDraw, ImageFont
 
-from nearer.encoder.pictures import open_picture
+from nearer.encoder.pictures import rgb_of
 from nearer.errors import DataError
 from nearer.run.example import Example, Examples, Match
 
@@ -35,8 +35,8 @@ def picture_grid(examples: Examples) -> Image.Image:
     sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((GAP, LINE // 2), "query", INK, font)
-    longest = max(stages, key=lambda stage: len(stages[stage]))
-    for row, one in enumerate(stages[longest]):
+    longest = max(stages.values(), key=lambda found: len(found), default=[])
+    for row, one in enumerate(longest):
         _cell(sheet, (GAP, TOP + HEIGHT * row), one, None, font)
     left = GAP + CELL
     for stage, found in stages.items():
@@ -67,7 +67,7 @@ def _cell(
         draw.rectangle(outer, outline=colour, width=FRAME)
     if item.picture:
         try:
-            small = open_picture(item.path)
+            small = rgb_of(item.path)
             small.thumbnail((SIDE, SIDE))
             at = ((SIDE - small.width) // 2, (SIDE - small.height) // 2)
             sheet.paste(small, (inside[0] + at[0], inside[1] + at[1]))
