@@ -76,7 +76,8 @@ def _cell(
     else:
         lines = fitted(item.text, font, SIDE, LINES_OF_TEXT)
         draw.multiline_text(inside, "\n".join(lines), INK, font)
-    caption = fitted(item.label or item.name, font, SIDE + 2 * FRAME, LINES_OF_CAPTION)
+    said = item.label or (item.name if item.picture else "")
+    caption = fitted(said, font, SIDE + 2 * FRAME, LINES_OF_CAPTION)
     below = (x, y + SIDE + 2 * FRAME + 1)
     draw.multiline_text(below, "\n".join(caption), colour or INK, font, spacing=1)
 
