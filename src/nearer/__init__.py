@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         LambdaCallback,
         ProgressBar,
         Tracker,
+        WiSEFT,
     )
     from nearer.errors import Interrupted, NearerError
     from nearer.evaluation.metrics import metric
@@ -43,6 +44,7 @@ _HOME = {
     "ProgressBar": "nearer.callbacks",
     "Run": "nearer.run.handle",
     "Tracker": "nearer.callbacks",
+    "WiSEFT": "nearer.callbacks",
     "compare": "nearer.run.compare",
     "encode": "nearer.run.use_api",
     "evaluate": "nearer.run.use_api",
@@ -69,6 +71,7 @@ __all__ = [
     "ProgressBar",
     "Run",
     "Tracker",
+    "WiSEFT",
     "compare",
     "encode",
     "evaluate",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support.tiny import Letters, save_tiny_bert
+from support.tiny import Letters, save_tiny_bert, save_tiny_clip
 from torch import nn
 
 from nearer.artifact.manifest import Manifest
@@ -18,6 +18,8 @@ from nearer.encoder.loading import EncoderOptions, load_encoder, load_towers, se
 from nearer.encoder.packaged import build_packaged
 from nearer.encoder.preprocessing import Preprocessing
 from nearer.encoder.protocol import Encoder, Side
+from nearer.encoder.sentence import SentenceTransformerEncoder
+from nearer.encoder.towers import TwoTowers
 from nearer.encoder.vision import PictureEncoder
 
 TEXTS = ["cheap red shoes", "rain", "the best warm coat for winter and for snow", "a hat", "hat"]
@@ -28,12 +30,21 @@ PICTURES = [
     for size in (40, 50, 64, 90, 128)
 ]
 
+TEXT_AND_PICTURE = ("clip", "siglip", "clip-head", "text-to-picture")
+"""Encoders that embed texts as queries and pictures as documents."""
+
 Make = Callable[[], Encoder]
 
 
 @pytest.fixture(scope="module")
 def other_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_bert(tmp_path_factory.mktemp("other"), seed=1)
+
+
+@pytest.fixture(scope="module")
+def tiny_clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("clips")
+    return {kind: save_tiny_clip(folder, kind=kind) for kind in ("clip", "siglip")}
 
 
 @pytest.fixture(
@@ -48,9 +59,12 @@ def other_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "spaces",
         "pictures",
         "pictures-head",
+        *TEXT_AND_PICTURE,
     ]
 )
-def make(request: pytest.FixtureRequest, tiny_bert: Path, other_bert: Path) -> Make:
+def make(
+    request: pytest.FixtureRequest, tiny_bert: Path, other_bert: Path, tiny_clips: dict[str, Path]
+) -> Make:
     torch.manual_seed(0)
     sample = "a hat"
     makers: dict[str, Make] = {
@@ -67,11 +81,26 @@ def make(request: pytest.FixtureRequest, tiny_bert: Path, other_bert: Path) -> M
         "pictures-head": lambda: small_pictures(EncoderOptions(freeze="backbone", output_dim=8)),
         "spaces": lambda: load_towers(tiny_bert, other_bert, EncoderOptions(output_dim=8)),
     }
+    clip, siglip = tiny_clips["clip"], tiny_clips["siglip"]
+    makers |= {
+        "clip": lambda: load_encoder(clip),
+        "siglip": lambda: load_encoder(siglip),
+        "clip-head": lambda: load_encoder(clip, EncoderOptions(freeze="backbone", output_dim=8)),
+        "text-to-picture": lambda: TwoTowers(
+            load_encoder(tiny_bert, EncoderOptions(output_dim=8)),
+            small_pictures(EncoderOptions(freeze="backbone", output_dim=8)),
+        ),
+    }
     return makers[request.param]
 
 
-def items_of(encoder: Encoder) -> list[Any]:
-    """What an encoder embeds."""
+def items_of(encoder: Encoder, side: Side = "query") -> list[Any]:
+    """What an encoder embeds on a side."""
+    if isinstance(encoder, TwoTowers):
+        return items_of(encoder.towers[side])
+    if isinstance(encoder, SentenceTransformerEncoder):
+        both = "image" in encoder.model.modalities
+        return PICTURES if both and side == "document" else TEXTS
     return PICTURES if isinstance(encoder, PictureEncoder) else TEXTS
 
 
@@ -86,8 +115,8 @@ def small_pictures(options: EncoderOptions) -> Encoder:
 def test_embeddings_have_the_shape_and_type_that_was_promised(make: Make, side: Side) -> None:
     encoder = make()
     if kind_of(encoder) == "module":
-        embed_prepared(encoder, encoder.prepare(items_of(encoder)[:1], side), side)
-    vectors = encode(encoder, items_of(encoder), side)
+        embed_prepared(encoder, encoder.prepare(items_of(encoder, side)[:1], side), side)
+    vectors = encode(encoder, items_of(encoder, side), side)
     assert vectors.shape == (len(TEXTS), encoder.dimension)
     assert vectors.dtype == np.float32
     assert np.isfinite(vectors).all()
@@ -99,9 +128,9 @@ def test_embeddings_have_the_shape_and_type_that_was_promised(make: Make, side: 
 def test_in_eval_mode_the_same_gives_the_same(make: Make, side: Side) -> None:
     encoder = make()
     encoder.module.eval()
-    prepared = encoder.prepare(items_of(encoder), side)
+    prepared = encoder.prepare(items_of(encoder, side), side)
     first = embed_prepared(encoder, prepared, side)
-    second = embed_prepared(encoder, encoder.prepare(items_of(encoder), side), side)
+    second = embed_prepared(encoder, encoder.prepare(items_of(encoder, side), side), side)
     assert torch.equal(first, second)
     assert encoder.fingerprint(side) == encoder.fingerprint(side)
 
@@ -123,13 +152,16 @@ def test_the_gradient_reaches_every_trainable_parameter(make: Make) -> None:
     encoder.module.train()
     total = torch.zeros(())
     for side in SIDES:
-        vectors = embed_prepared(encoder, encoder.prepare(items_of(encoder), side), side)
+        vectors = embed_prepared(encoder, encoder.prepare(items_of(encoder, side), side), side)
         total = total + (vectors * torch.randn_like(vectors)).sum()
     total.backward()
     trainable = {n: p for n, p in encoder.module.named_parameters() if p.requires_grad}
     assert trainable
-    # BERT has a pooler that mean pooling never asks.
-    without = [n for n, p in trainable.items() if p.grad is None and ".pooler." not in n]
+    # BERT has a pooler that mean pooling never asks; CLIP's own scale and bias are its loss's.
+    unasked = (".pooler.", "logit_")
+    without = [
+        n for n, p in trainable.items() if p.grad is None and not any(u in n for u in unasked)
+    ]
     assert not without
     frozen = [p for p in encoder.module.parameters() if not p.requires_grad]
     assert all(p.grad is None for p in frozen)
@@ -142,7 +174,7 @@ def test_what_is_saved_and_loaded_gives_identical_embeddings(make: Make, tmp_pat
             parameter.add_(torch.randn_like(parameter) * 0.01)
     encoder.module.eval()
     before = {
-        side: embed_prepared(encoder, encoder.prepare(items_of(encoder), side), side)
+        side: embed_prepared(encoder, encoder.prepare(items_of(encoder, side), side), side)
         .detach()
         .numpy()
         for side in SIDES
@@ -164,8 +196,10 @@ def test_what_is_saved_and_loaded_gives_identical_embeddings(make: Make, tmp_pat
     if isinstance(encoder, PictureEncoder):
         assert isinstance(loaded, PictureEncoder)
         loaded.preprocessing = encoder.preprocessing
+    if isinstance(loaded, TwoTowers) and isinstance(loaded.towers["document"], PictureEncoder):
+        loaded.towers["document"].preprocessing = Preprocessing(32)
     for side in SIDES:
-        np.testing.assert_array_equal(encode(loaded, items_of(encoder), side), before[side])
+        np.testing.assert_array_equal(encode(loaded, items_of(encoder, side), side), before[side])
         assert loaded.fingerprint(side).split("|")[1:] == encoder.fingerprint(side).split("|")[1:]
 
 

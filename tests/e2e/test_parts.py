@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
+from support.tiny import Letters
 
 import nearer
 from nearer.encoder import compiling
@@ -79,3 +80,31 @@ def test_what_can_be_told_beforehand_is_told_before_a_model_is_loaded(
     assert "freeze: with lora all that came is frozen already; leave freeze out" in said
     assert "frozen_cache: 'much'; give a number of bytes with a unit" in said
     assert not (tmp_path / "runs").exists()
+
+
+def test_rates_fall_with_depth(toy_files: dict[str, str], tiny_bert: Path, tmp_path: Path) -> None:
+    seen: set[float] = set()
+    note = nearer.LambdaCallback(on_epoch_begin=lambda ctx: seen.update(ctx.learning_rates))
+    options = {"epochs": 1, "warmup": 0, "learning_rate": 0.1, "runs_dir": tmp_path / "runs"}
+    run = nearer.fit(
+        model=str(tiny_bert), **toy_files, **options, layer_decay=0.5, callbacks=[note]
+    )
+    assert sorted(seen) == [0.025, 0.05, 0.1]  # embeddings, first layer, second layer
+    assert run.record["spec"]["layer_decay"] == 0.5
+
+
+def test_rates_by_depth_need_layers_and_something_to_train(
+    toy_files: dict[str, str], tiny_bert: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(SpecError, match="Letters has no list of layers to go by"):
+        nearer.fit(model=Letters(), **toy_files, layer_decay=0.5, runs_dir=tmp_path)
+    with pytest.raises(SpecError, match="freeze=backbone leaves no layer to train"):
+        nearer.fit(
+            model=str(tiny_bert),
+            **toy_files,
+            layer_decay=0.5,
+            freeze="backbone",
+            output_dim=4,
+            runs_dir=tmp_path,
+        )
+    assert list(tmp_path.glob("default/*")) == []

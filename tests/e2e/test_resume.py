@@ -57,12 +57,19 @@ def towers(bench: Bench) -> dict[str, Any]:
     return {"model": None, "query_model": model, "index_model": model, "output_dim": 16}
 
 
+def frozen_tower(bench: Bench) -> dict[str, Any]:
+    """With a loss that learns at a rate of its own, and both directions."""
+    loss = {"loss": "SigLIP", "loss_learning_rate": 0.05}
+    return {**towers(bench), **loss, "freeze": "index", "both_directions": True}
+
+
 CASES: dict[str, Any] = {
     "pairs": lambda bench: {"epochs": 3, "patience": 2},
     "validation": lambda bench: {"val_split": 0.2, "evaluate_every": 2, "patience": 3},
     "labelled": labelled,
     "negatives": negatives,
     "towers": towers,
+    "frozen tower": frozen_tower,
     "two passes": lambda bench: {"micro_batch": 4},
     "lora": lambda bench: {"lora": 2, "frozen_cache": 0},
 }

@@ -18,6 +18,7 @@ class Cutting:
     def __init__(self, to: tuple[str, int], after: int, cuts: int) -> None:
         self.to, self.after, self.left, self.done = to, after, cuts, 0
         self.passed = 0
+        self.down_after: float = float("inf")  # bytes of all together, after which nothing passes
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -52,6 +53,8 @@ class Cutting:
                     self.passed += len(data)
                     count[0] += len(data)
                     cut = count[0] > self.after and self.left > 0
+                    if self.passed > self.down_after:
+                        break
                     if cut:
                         self.left, self.done = self.left - 1, self.done + 1
                 if cut:

@@ -16,7 +16,7 @@ from nearer.data.columns import read_examples
 from nearer.data.evaluation_sets import judgments, read_collection, read_qrels
 from nearer.data.reading import read_rows
 from nearer.data.rows import BadRows
-from nearer.encoder.pictures import open_picture
+from nearer.encoder.pictures import rgb_of
 from nearer.encoder.trust import check_folder
 from nearer.errors import NearerError
 from nearer.evaluation.vectors import open_vectors
@@ -102,7 +102,7 @@ def picture(data: bytes, folder: Path) -> None:
     path.write_bytes(data)
     rows = read_rows([{"image": str(path)}])
     image_cells(rows, "image", BadRows(rows))
-    open_picture(path)
+    rgb_of(path)
 
 
 CSV = (

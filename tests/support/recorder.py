@@ -1,6 +1,7 @@
 """A callback that writes down what it hears."""
 
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import Any
 
 from nearer.loop.callback import Callback
@@ -38,7 +39,7 @@ for _event in Event:
 
 
 class Values(Callback):
-    """Reports given values for a metric, one at each evaluation point.
+    """Reports given values for a metric, one at each evaluation point; the last is repeated.
 
     Args:
         values: In order, epoch 0 first.
@@ -57,7 +58,8 @@ class Values(Callback):
 
     def on_fit_begin(self, ctx: Any) -> None:
         """Begin with the first value."""
-        self._coming = iter(self.values[len(ctx.history) :])  # at a resume: those that are left
+        left = self.values[len(ctx.history) :]  # at a resume
+        self._coming = chain(left, *map(repeat, self.values[-1:]))
 
     def on_evaluate(self, ctx: Any) -> dict[str, float]:
         """Report the next value."""

@@ -9,7 +9,19 @@ from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import nn
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertModel,
+    CLIPConfig,
+    CLIPImageProcessorPil,
+    CLIPModel,
+    CLIPProcessor,
+    PreTrainedTokenizerFast,
+    SiglipConfig,
+    SiglipImageProcessorPil,
+    SiglipModel,
+    SiglipProcessor,
+)
 
 WORDS = (
     "red green blue shoes boots hat coat shirt leather cotton wool warm cold light heavy small "
@@ -74,3 +86,59 @@ class Letters(nn.Module):
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         """Project the counts."""
         return self.linear(batch)
+
+
+def tokenizer_of_letters(masked: bool = True) -> PreTrainedTokenizerFast:
+    """A tokenizer of letters, which ends each text as CLIP's does; SigLIP's makes no mask."""
+    tokens = ["[PAD]", "[UNK]", "[START]", "[END]", *string.ascii_lowercase]
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[START] $A [END]", special_tokens=[("[START]", 2), ("[END]", 3)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        bos_token="[START]",
+        eos_token="[END]",
+        model_max_length=48,
+        model_input_names=["input_ids", "attention_mask"] if masked else ["input_ids"],
+    )
+
+
+def save_tiny_clip(folder: Path, seed: int = 0, kind: str = "clip") -> Path:
+    """Write a folder of a CLIP or SigLIP model with random weights (16 dimensions)."""
+    text = {"vocab_size": 30, "max_position_embeddings": 48, "eos_token_id": 3, "bos_token_id": 2}
+    sizes = {
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
+    vision = {**sizes, "image_size": 16, "patch_size": 8}
+    torch.manual_seed(seed)
+    square = {"height": 16, "width": 16}
+    processor: CLIPProcessor | SiglipProcessor
+    model: CLIPModel | SiglipModel
+    if kind == "clip":
+        config = CLIPConfig(
+            text_config={**text, **sizes, "pad_token_id": 0},
+            vision_config=vision,
+            projection_dim=16,
+        )
+        model = CLIPModel(config)
+        pictures = CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size=square)
+        processor = CLIPProcessor(pictures, tokenizer_of_letters())
+    else:
+        given = {**text, **sizes, "pad_token_id": 0, "projection_size": 16}
+        model = SiglipModel(SiglipConfig(text_config=given, vision_config=vision))
+        processor = SiglipProcessor(
+            SiglipImageProcessorPil(size=square), tokenizer_of_letters(masked=False)
+        )
+    target = folder / f"tiny-{kind}"
+    model.save_pretrained(target)
+    processor.save_pretrained(target)
+    return target

@@ -37,11 +37,14 @@ def encode(model, texts, prompt):
 
 
 query_model = load({query})
-index_model = {index}
 queries = encode(query_model, ["a query"], prompts.get("query", ""))
+{documents}```'''
+
+DOCUMENTS = """\
+index_model = {index}
 documents = encode(index_model, ["a text", "another"], prompts.get("document", ""))
 print(queries @ documents.T)  # of length 1 where the model normalises
-```'''
+"""
 
 PICTURES = """\
 ```python
@@ -82,8 +85,9 @@ def export_card(manifest: Manifest, folder: Path) -> str:
         "",
     ]
     if not pictures or two:
-        index = 'load(f"{folder}/index")' if two and not pictures else "query_model"
-        lines += [TEXTS.replace("{query}", whole).replace("{index}", index), ""]
+        index = 'load(f"{folder}/index")' if two else "query_model"
+        documents = "" if pictures else DOCUMENTS.replace("{index}", index)
+        lines += [TEXTS.replace("{query}", whole).replace("{documents}", documents), ""]
     if pictures:
         part = '"path/to/this/folder/index"' if two else '"path/to/this/folder"'
         lines += [PICTURES.format(index=part), ""]

@@ -184,7 +184,17 @@ def _is_texts(values: Any) -> bool:
 def _is_recipe(value: Any) -> bool:
     heads = value.get("heads") if isinstance(value, dict) else None
     known = isinstance(heads, list) and isinstance(value.get("catalog"), str)
-    return known and all(_is_count(length) and length for length in heads or ())
+    return (
+        known
+        and isinstance(value.get("pooling"), str)
+        and all(
+            isinstance(head, list)
+            and len(head) == 2
+            and isinstance(head[0], str)
+            and _is_count(head[1])
+            for head in heads or ()
+        )
+    )
 
 
 def _is_count(value: Any) -> bool:

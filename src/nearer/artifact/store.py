@@ -11,6 +11,7 @@ from torch import nn
 
 from nearer.artifact.atomic import new_folder
 from nearer.artifact.card import model_card
+from nearer.artifact.card_use import transformers_use
 from nearer.artifact.manifest import FILENAME, Kind, Manifest, hash_files, read_manifest, verify
 from nearer.encoder.loading import load_sentence_transformer
 from nearer.encoder.module import WEIGHTS, ModuleEncoder, Prepare
@@ -41,7 +42,11 @@ def save_artifact(encoder: Encoder, folder: Path, manifest: Manifest) -> Manifes
     manifest = replace(manifest, recipes=_recipes(encoder))
     with new_folder(folder) as temporary:
         encoder.save(temporary)
-        (temporary / "README.md").write_text(model_card(manifest), encoding="utf-8")
+        prompt = None
+        if isinstance(encoder, SentenceTransformerEncoder):
+            prompt = encoder.prompt("query")
+        card = model_card(manifest, transformers_use(temporary, prompt))
+        (temporary / "README.md").write_text(card, encoding="utf-8")
         written = replace(manifest, files=hash_files(temporary))
         (temporary / FILENAME).write_text(written.to_json(), encoding="utf-8")
     return written

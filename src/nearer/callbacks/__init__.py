@@ -7,6 +7,7 @@ from nearer.callbacks.evaluation import EvaluationCallback
 from nearer.callbacks.lambda_callback import LambdaCallback
 from nearer.callbacks.progress_bar import ProgressBar
 from nearer.callbacks.tracker import Tracker
+from nearer.callbacks.wise_ft import WiSEFT
 
 __all__ = [
     "BestModelCheckpoint",
@@ -16,4 +17,5 @@ __all__ = [
     "LambdaCallback",
     "ProgressBar",
     "Tracker",
+    "WiSEFT",
 ]

@@ -69,22 +69,23 @@ class Monitor:
             if rule.check_finite:
                 return Verdict(best=False, stop=StopKind.NON_FINITE)
             return Verdict(best=False, stop=self._count(epoch))
-        improved = self.best is None or self._beats(value, self.best, 0.0)
+        improved = self.best is None or self.beats(value, self.best)
         if improved:
             self.best, self.best_epoch = value, epoch
         if epoch < rule.start_from_epoch:
             return Verdict(improved)
         bar = rule.baseline if self.mark is None else self.mark
-        if bar is None or self._beats(value, bar, rule.min_delta):
+        if bar is None or self.beats(value, bar, rule.min_delta):
             self.mark, self.wait = value, 0
             stop = None
         else:
             stop = self._count(epoch)
-        if rule.threshold is not None and not self._beats(rule.threshold, value, 0.0):
+        if rule.threshold is not None and not self.beats(rule.threshold, value):
             stop = StopKind.THRESHOLD
         return Verdict(improved, stop)
 
-    def _beats(self, value: float, bar: float, by: float) -> bool:
+    def beats(self, value: float, bar: float, by: float = 0.0) -> bool:
+        """Whether a value is better than another by more than an amount."""
         return value > bar + by if self.rule.direction == "max" else value < bar - by
 
     def _count(self, epoch: int) -> StopKind | None:

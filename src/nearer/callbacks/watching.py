@@ -42,11 +42,11 @@ class BestWeights:
 
     def __init__(self) -> None:
         self.point: EvaluationPoint | None = None
-        self._weights: dict[str, Tensor] = {}
+        self.weights: dict[str, Tensor] = {}
 
     def keep(self, ctx: Context) -> None:
         """Keep the weights of the last evaluation point in place of those kept before."""
-        self.point, self._weights = ctx.point, ctx.weights()
+        self.point, self.weights = ctx.point, ctx.weights()
 
     def complete(self, ctx: Context) -> None:
         """Take the point anew where more has been reported of the weights that are kept."""
@@ -56,15 +56,15 @@ class BestWeights:
     def state_dict(self) -> dict[str, Any]:
         """Point and weights, as values and tensors."""
         point = None if self.point is None else point_values(self.point)
-        return {"point": point, "weights": dict(self._weights)}
+        return {"point": point, "weights": dict(self.weights)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take back what `state_dict` gave."""
         self.point = None if state["point"] is None else point_of(state["point"])
-        self._weights = dict(state["weights"])
+        self.weights = dict(state["weights"])
 
     def restore(self, ctx: Context) -> None:
         """Put the kept weights back, unless the user wants the last ones; then let them go."""
         if self.point is not None and ctx.config.keep == "best":
-            ctx.load_weights(self._weights, self.point)
-        self.point, self._weights = None, {}
+            ctx.load_weights(self.weights, self.point)
+        self.point, self.weights = None, {}

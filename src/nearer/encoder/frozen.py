@@ -22,6 +22,7 @@ from nearer.encoder.protocol import Encoder, Features, Precision, Prepared, Side
 from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.encoder.states import States
 from nearer.encoder.towers import TwoTowers
+from nearer.encoder.views import View
 
 ROWS = "nearer_frozen_rows"
 """Name among the features of what says which states are wanted."""
@@ -136,6 +137,8 @@ class FrozenPart:
 
     def prepare(self, items: Sequence[Any], side: Side) -> Prepared:
         """Prepare the items that are new; of the others nothing is needed but their keys."""
+        if any(isinstance(item, View) for item in items):
+            return self.plain.prepare(items, side)  # another one at every epoch
         if isinstance(self.cut, AfterLayers) and not all(isinstance(i, str) for i in items):
             return self.plain.prepare(items, side)  # pictures go through other layers
         tag = self._tag(side, items)

@@ -13,16 +13,19 @@ from torch import nn
 
 from nearer.encoder.catalog import locate, short_name
 from nearer.encoder.freezing import freeze_all, freeze_layers
-from nearer.encoder.heads import with_head
+from nearer.encoder.heads import HeadName, with_head
 from nearer.encoder.hub import cache_alone
 from nearer.encoder.lora import LoraOptions, add_lora, describe
 from nearer.encoder.module import ModuleEncoder, Prepare
 from nearer.encoder.packaged import build_packaged, is_packaged
+from nearer.encoder.padding import pad_fully
+from nearer.encoder.pooling import PoolingName, set_pooling
 from nearer.encoder.protocol import Encoder, Precision
 from nearer.encoder.quiet import quiet
 from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.encoder.towers import TwoTowers
 from nearer.encoder.trust import check_classes, check_folder, not_loaded
+from nearer.encoder.vision import PictureEncoder
 from nearer.errors import SpecError
 
 LOGGER = logging.getLogger("nearer")
@@ -38,6 +41,8 @@ class EncoderOptions:
         document_prompt: Put before documents; None: the model's own.
         precision: What to compute in.
         output_dim: Length of a newly added projection; None adds none.
+        head: What the projection is: "linear" or "mlp".
+        pooling: "mean", "max", "cls" or "gem"; None: the model's own.
         freeze: None, "backbone", "query", "index" or a number of layers.
         lora: Adapters to add, which then learn in place of all that came.
         prepare: For an `nn.Module` without a method `prepare`.
@@ -49,6 +54,8 @@ class EncoderOptions:
     document_prompt: str | None = None
     precision: Precision = "fp32"
     output_dim: int | None = None
+    head: HeadName = "linear"
+    pooling: PoolingName | None = None
     freeze: str | int | None = None
     lora: LoraOptions | None = None
     prepare: Prepare | None = None
@@ -77,7 +84,7 @@ def load_encoder(
     elif isinstance(model, nn.Module):
         encoder = ModuleEncoder(model, options.prepare, name, precision=options.precision)
     elif is_packaged(str(model)):
-        encoder = build_packaged(str(model), name)
+        encoder = build_packaged(str(model), name, options.pooling or "mean")
     else:
         encoder = _load(str(model), options, name)
     return set_up(encoder, options)
@@ -88,16 +95,26 @@ def set_up(encoder: Encoder, options: EncoderOptions) -> Encoder:
     encoder.precision = options.precision
     if isinstance(encoder, SentenceTransformerEncoder):
         _set_texts(encoder.model, options)
+        if options.pooling is not None:
+            set_pooling(encoder.model, options.pooling)
+    elif options.pooling is not None:
+        _check_pooling(encoder, options.pooling)
     if isinstance(encoder, SentenceTransformerEncoder | ModuleEncoder):
         return _frozen(encoder, options)
     return encoder
 
 
-def load_towers(query: Any, index: Any, options: EncoderOptions) -> TwoTowers:
-    """Load two encoders with heads into one space of `options.output_dim`."""
+def load_towers(
+    query: Any, index: Any, options: EncoderOptions, index_sample: Any = None
+) -> TwoTowers:
+    """Load two encoders with heads into one space of `options.output_dim`.
+
+    `options.sample` is an item of the query side, `index_sample` one of the index side.
+    """
     towers = []
-    for model, side in ((query, "query"), (index, "index")):
-        towers.append(load_encoder(model, _for_tower(options, side)))
+    samples = (options.sample, index_sample)
+    for model, side, sample in zip((query, index), ("query", "index"), samples, strict=True):
+        towers.append(load_encoder(model, replace(_for_tower(options, side), sample=sample)))
     return TwoTowers(*towers)
 
 
@@ -148,6 +165,7 @@ def _load(model: str, options: EncoderOptions, name: str | None) -> SentenceTran
 
 def _set_texts(model: SentenceTransformer, options: EncoderOptions) -> None:
     without_attention_dropout(model)
+    pad_fully(model)
     if options.query_prompt is not None:
         model.prompts["query"] = options.query_prompt
     if options.document_prompt is not None:
@@ -190,7 +208,15 @@ def _frozen(
         with torch.no_grad():
             prepared = encoder.prepare([options.sample], "document")
             encoder.embed(prepared.take(np.array([0])), "document")
-    return encoder if options.output_dim is None else with_head(encoder, options.output_dim)
+    if options.output_dim is None:
+        return encoder
+    return with_head(encoder, options.output_dim, options.head)
+
+
+def _check_pooling(encoder: Encoder, pooling: PoolingName) -> None:
+    """A model that was built with it has it; all others cannot be changed."""
+    if not (isinstance(encoder, PictureEncoder) and encoder.recipe["pooling"] == pooling):
+        raise SpecError([f"pooling: that of {encoder.name} cannot be changed; leave pooling out"])
 
 
 def _adapt(encoder: SentenceTransformerEncoder | ModuleEncoder, lora: LoraOptions) -> None:

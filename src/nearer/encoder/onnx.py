@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from nearer.encoder.pictures import open_picture
+from nearer.encoder.pictures import rgb_of
 from nearer.encoder.protocol import Features, Precision, Prepared, Side
 from nearer.errors import ModelError
 
@@ -113,7 +113,7 @@ class OnnxEncoder:
         if wrong is not None:
             raise ModelError(f'{self.name} takes pictures; a text was given: "{wrong!s:.40}"')
         assert self._pictures is not None
-        pictures = [open_picture(item) for item in items]
+        pictures = [rgb_of(item) for item in items]
         pixels = self._pictures(images=pictures, return_tensors="np")[PIXELS]
         return Prepared(
             np.ones(len(items), dtype=np.int64),

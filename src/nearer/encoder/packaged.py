@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from nearer.encoder.catalog import find_entry, locate
-from nearer.encoder.heads import with_head
+from nearer.encoder.heads import HEADS, with_head
+from nearer.encoder.pooling import POOLINGS, MapPooling, PoolingName
 from nearer.encoder.preprocessing import Preprocessing
-from nearer.encoder.vision import MeanPooling, PictureEncoder, PictureModel
+from nearer.encoder.vision import PictureEncoder, PictureModel
 from nearer.errors import ModelError
 
 
@@ -26,16 +27,24 @@ class _LiteBody(nn.Module):
         return features
 
 
-def build_packaged(model: str, name: str | None = None, *, weights: bool = True) -> PictureEncoder:
+def build_packaged(
+    model: str,
+    name: str | None = None,
+    pooling: PoolingName = "mean",
+    *,
+    weights: bool = True,
+) -> PictureEncoder:
     """Build a picture model of the catalog.
 
     Args:
         model: Its name in the catalog.
         name: Prefix of the metrics; default: the same.
+        pooling: "mean", "max" or "gem".
         weights: Whether to load the pretrained ones; without, they are drawn at random.
 
     Raises:
         ModelError: A package is missing, or its weights cannot be read.
+        SpecError: There is no such pooling of a map.
     """
     source, entry = locate(model)
     assert entry is not None
@@ -50,8 +59,9 @@ def build_packaged(model: str, name: str | None = None, *, weights: bool = True)
             ) from error
     body.network._fc = nn.Identity()  # the classifier of ImageNet; never asked for
     # The mean and deviation that the original was trained with, not those of ImageNet.
-    module = PictureModel(body, MeanPooling(), mean=127.0, std=128.0)
-    recipe: dict[str, Any] = {"catalog": entry.name, "heads": []}
+    module = PictureModel(body, MapPooling(pooling), mean=127.0, std=128.0)
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    recipe: dict[str, Any] = {"catalog": entry.name, "pooling": pooling, "heads": []}
     return PictureEncoder(module, Preprocessing(), name or entry.name, entry.dimension, recipe)
 
 
@@ -61,13 +71,15 @@ def rebuilt(recipe: dict[str, Any], name: str) -> PictureEncoder:
     Raises:
         ModelError: A package is missing, or this version knows no such model.
     """
-    if not is_packaged(recipe["catalog"]):
+    kinds = {kind for kind, _ in recipe["heads"]}
+    known = recipe["pooling"] in POOLINGS and kinds <= set(HEADS)
+    if not (known and is_packaged(recipe["catalog"])):
         raise ModelError(
             f'it is made from "{recipe["catalog"]}", which this nearer cannot build; upgrade it'
         )
-    encoder = build_packaged(recipe["catalog"], name, weights=False)
-    for output_dim in recipe["heads"]:
-        headed = with_head(encoder, output_dim)
+    encoder = build_packaged(recipe["catalog"], name, recipe["pooling"], weights=False)
+    for kind, output_dim in recipe["heads"]:
+        headed = with_head(encoder, output_dim, kind)
         assert isinstance(headed, PictureEncoder)
         headed.head = False  # it is not new
         encoder = headed

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from nearer.encoder.pictures import rgb_of
+from nearer.encoder.views import View
 
 THREADS = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
 """Pictures decoded at a time; Pillow lets go of the interpreter's lock while it decodes."""
@@ -40,19 +41,17 @@ class Preprocessing:
             DataError: One cannot be decoded; the first in order is named.
         """
         with ThreadPoolExecutor(THREADS, "nearer-pictures") as pool:
-            pixels = list(pool.map(self.plain, items))
+            pixels = list(pool.map(self.square, items))
         if not pixels:
             return torch.empty((0, 3, self.size, self.size), dtype=torch.uint8)
-        return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
+        return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
 
-    def plain(self, item: Any) -> np.ndarray:
-        """One picture as it is evaluated: shape (size, size, 3), uint8."""
+    def square(self, item: Any) -> np.ndarray:
+        """One picture, or a view of one: shape (size, size, 3), uint8."""
+        if isinstance(item, View):
+            return np.asarray(item.of(rgb_of(item.picture), self.size))
         picture = rgb_of(item)
         side = min(picture.size) * self.crop
         left, top = ((length - side) / 2 for length in picture.size)
-        return self.cut(picture, (left, top, left + side, top + side))
-
-    def cut(self, picture: Image.Image, box: tuple[float, float, float, float]) -> np.ndarray:
-        """A part of a picture, resized to the square: shape (size, size, 3), uint8."""
-        cut = picture.resize((self.size, self.size), Image.Resampling.BICUBIC, box=box)
-        return np.asarray(cut)
+        box = (left, top, left + side, top + side)
+        return np.asarray(picture.resize((self.size, self.size), Image.Resampling.BICUBIC, box=box))

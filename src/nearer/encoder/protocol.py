@@ -88,6 +88,12 @@ class PreparesNumbers(Protocol):
         """What `prepare` makes of these texts, bit for bit; None where it does not know them."""
 
 
+def parts_that_came(encoder: Encoder) -> list[nn.Module]:
+    """The modules that an encoder, or each of its towers, came with: without newly added heads."""
+    towers: Mapping[str, Encoder] = getattr(encoder, "towers", {})
+    return [part.as_it_came().module for part in towers.values() or (encoder,)]
+
+
 def device_of(module: nn.Module) -> torch.device:
     """Device of a module's parameters; CPU for a module that has none."""
     return next((p.device for p in module.parameters()), torch.device("cpu"))

@@ -7,15 +7,24 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from nearer.encoder.lora import ADAPTER, has_adapters, merged, save_adapter
-from nearer.encoder.pictures import open_picture
+from nearer.encoder.padding import padded_fully
+from nearer.encoder.pictures import rgb_of
 from nearer.encoder.protocol import Features, Precision, Prepared, Side
 from nearer.encoder.quiet import quiet
 from nearer.encoder.tokens import Tokens
+from nearer.encoder.views import View
 from nearer.errors import ModelError
+
+TOGETHER = 256
+"""Pictures that are decoded ahead at once; of more, each group when its turn comes."""
+
+PICTURE = 128
+"""What a picture counts for where texts count tokens, so that micro-batches are of a like size."""
 
 PROMPTS: dict[Side, tuple[str, ...]] = {
     "query": ("query",),
@@ -34,7 +43,7 @@ class SentenceTransformerEncoder:
         model: The model; it is trained in place.
         name: Short name; prefix of the metrics.
         precision: "fp32", "bf16" or "fp16".
-        head: Index of a newly added projection among the model's modules, if there is one.
+        head: Places of a newly added projection among the model's modules, if there is one.
 
     Attributes:
         tokens: Texts that are tokenised already, by texts and side; see `tokenise`.
@@ -48,7 +57,7 @@ class SentenceTransformerEncoder:
         model: SentenceTransformer,
         name: str,
         precision: Precision = "fp32",
-        head: int | None = None,
+        head: range | None = None,
     ) -> None:
         self.model = model
         self.module = model
@@ -69,6 +78,12 @@ class SentenceTransformerEncoder:
 
     def prepare(self, items: Sequence[Any], side: Side) -> Prepared:
         """Tokenise texts, or decode pictures (paths) and preprocess them."""
+        if len(items) > TOGETHER and not any(isinstance(item, str) for item in items):
+
+            def take_when_asked(rows: np.ndarray) -> Features:
+                return self.preprocess([_decoded(items[row]) for row in rows.tolist()], side)
+
+            return Prepared(np.full(len(items), PICTURE, dtype=np.int64), take_when_asked)
         items = [_decoded(item) for item in items]
         features = self.preprocess(items, side)
         count = len(items)
@@ -80,8 +95,10 @@ class SentenceTransformerEncoder:
                 return self.preprocess([items[row] for row in rows], side)
 
             return Prepared(np.ones(count, dtype=np.int64), take_late)
-        if mask is None or mask.ndim != 2:
-            lengths = np.ones(count, dtype=np.int64)
+        if mask is None or mask.ndim != 2 or padded_fully(self.model):
+            tokens = features.get("input_ids")
+            width = PICTURE if tokens is None or tokens.ndim != 2 else tokens.shape[1]
+            lengths = np.full(count, width, dtype=np.int64)
             return Prepared(lengths, lambda rows: {**features} | _rows(per_row, rows, slice(None)))
         lengths = mask.sum(dim=1).numpy()
         width = mask.shape[1]
@@ -122,7 +139,7 @@ class SentenceTransformerEncoder:
         """The model without its newly added head; the weights are shared."""
         if self.head is None:
             return self
-        modules = [module for i, module in enumerate(self.model) if i != self.head]
+        modules = [module for i, module in enumerate(self.model) if i not in self.head]
         bare = SentenceTransformer(
             modules=modules,
             prompts=self.model.prompts,
@@ -146,8 +163,10 @@ class SentenceTransformerEncoder:
 
 
 def _decoded(item: Any) -> Any:
-    """A picture where the item is a path; a text is a plain string and stays what it is."""
-    return open_picture(item) if isinstance(item, Path) else item
+    """A picture where the item stands for one; a text is a plain string and stays what it is."""
+    if isinstance(item, View):
+        return item.of(rgb_of(item.picture))
+    return rgb_of(item) if isinstance(item, Path | bytes | Image.Image) else item
 
 
 def _rows(

@@ -40,7 +40,9 @@ class PictureModel(nn.Module):
         Args:
             pixels: Shape (n, 3, size, size), uint8.
         """
-        pooled: Tensor = self.pooling(self.body((pixels.float() - self.mean) / self.std))
+        # Colours last is the order in which a CPU is quick at convolutions.
+        values = pixels.to(torch.float32, memory_format=torch.channels_last)
+        pooled: Tensor = self.pooling(self.body((values - self.mean) / self.std))
         return pooled
 
     def train(self, mode: bool = True) -> "PictureModel":
@@ -50,14 +52,6 @@ class PictureModel(nn.Module):
             if isinstance(part, nn.modules.batchnorm._BatchNorm):
                 part.eval()
         return self
-
-
-class MeanPooling(nn.Module):
-    """The mean over all places of a map."""
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Pool: shape (n, channels)."""
-        return features.mean((2, 3))
 
 
 class PictureEncoder(ModuleEncoder):

@@ -14,8 +14,9 @@ class Callback:
 
     A callback reads everything through the context and may: change its own attributes, return
     metrics from `on_evaluate`, and call `ctx.request_stop(reason)`. Weights may be loaded only in
-    `on_fit_begin` and `on_fit_end` (and in `on_exception` when a signal ended the fit, to hand back
-    the best). One instance serves many fits: set state in `on_fit_begin`, not in `__init__`.
+    `on_fit_begin`, `on_fit_end` and `on_weights_chosen` (and in `on_exception` when a signal ended
+    the fit, to hand back the best). One instance serves many fits: set state in `on_fit_begin`, not
+    in `__init__`.
 
     The order of a list of callbacks never matters: what one returns from `on_evaluate`, all see,
     complete and frozen, in `on_metrics`.
@@ -88,6 +89,9 @@ class Callback:
 
     def on_fit_end(self, ctx: "Context") -> None:
         """The fit has ended by itself or by an early stop; weights may be loaded."""
+
+    def on_weights_chosen(self, ctx: "Context") -> None:
+        """Every `on_fit_end` is done; other weights may be made of those that are handed back."""
 
     def on_exception(self, ctx: "Context", error: BaseException) -> None:
         """Something ended the fit, Ctrl-C included; the error is raised again afterwards."""

@@ -1,9 +1,9 @@
 """The end of a fit at a point where somebody did not evaluate: they are asked once more."""
 
 from nearer.encoder.embedding import evaluating
-from nearer.loop.context import LoopState
 from nearer.loop.dispatch import Dispatcher
 from nearer.loop.events import Event
+from nearer.loop.notebook import LoopState
 
 
 def complete_last_point(state: LoopState, events: Dispatcher) -> None:

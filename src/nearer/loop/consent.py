@@ -8,7 +8,7 @@ from nearer.errors import Interrupted
 from nearer.loop.state import StopKind, StopReason
 
 if TYPE_CHECKING:
-    from nearer.loop.context import LoopState
+    from nearer.loop.notebook import LoopState
 
 
 def agree(state: "LoopState", *, signals: bool = False) -> None:

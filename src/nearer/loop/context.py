@@ -1,94 +1,21 @@
 """What a callback sees: everything read-only, and a verb for each thing that it may change."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from torch import Tensor
 
-from nearer.encoder.protocol import Encoder, Track, untracked
+from nearer.encoder.protocol import Encoder, parts_that_came
 from nearer.encoder.sharing import SharedEmbeddings
 from nearer.errors import Interrupted, NearerError
-from nearer.loop.consent import Together, agree
+from nearer.loop.consent import Together
 from nearer.loop.events import Event
 from nearer.loop.metrics import MetricInfo
+from nearer.loop.notebook import LoopState
 from nearer.loop.state import EvaluationPoint, FitConfig, StopKind, StopReason
 from nearer.loop.weights import load_weights, snapshot
-from nearer.loop.world import ALONE, World
 
 Weights = Mapping[str, Tensor]
-
-
-@dataclass
-class LoopState:
-    """The loop's own notebook; only the loop writes here, and nobody outside it reads it."""
-
-    encoder: Encoder
-    config: FitConfig
-    batches: int
-    val_batches: int = 0
-    declared: Sequence[MetricInfo] = ()
-    event: Event = Event.FIT_BEGIN
-    error: BaseException | None = None
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    epochs_run: int = 0
-    ended: bool = True
-    batch_loss: float | None = None
-    batch_rows: int = 0
-    skipped_batches: int = 0
-    val_loss: float | None = None
-    learning_rates: Sequence[float] = ()
-    metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    history: list[EvaluationPoint] = field(default_factory=list)
-    stop_reason: StopReason | None = None
-    agreed: StopReason | None = None
-    kept: EvaluationPoint | None = None
-    track: Track = untracked
-    signal: Callable[[], str | None] = lambda: None
-    shared: SharedEmbeddings = field(default_factory=SharedEmbeddings)
-    world: World = ALONE
-
-    @property
-    def is_last(self) -> bool:
-        """Whether nothing is trained any more, as far as is known; false at epoch 0."""
-        done = self.epoch == self.config.epochs and self.batch == self.batches
-        # Of several processes all must say the same, whatever one was asked for since.
-        stopping = self.stop_reason if self.world.size == 1 else self.agreed
-        return done or stopping is not None
-
-    @property
-    def cut_short(self) -> bool:
-        """Whether the running epoch ends before its last batch."""
-        return self.stop_reason is not None and self.batch < self.batches
-
-    @property
-    def evaluation_due(self) -> bool:
-        """Whether an evaluation by steps comes after this step; not once it has been."""
-        every = self.config.evaluate_every
-        evaluated = bool(self.history) and self.history[-1].step == self.step
-        return every != "epoch" and self.step % every == 0 and not evaluated
-
-    def add_point(self, metrics: Mapping[str, float]) -> None:
-        """Note what was reported at this step; from here on it is frozen."""
-        self.metrics = MappingProxyType(dict(metrics))
-        candidate = self.step > 0 or not self.config.fresh_head
-        self.history.append(EvaluationPoint(self.epoch, self.step, self.metrics, candidate))
-
-    def keep_last(self) -> None:
-        """Note which point's weights the encoder holds; restoring another one overrides it."""
-        last = self.history[-1] if self.history else None
-        self.kept = last if last and last.step == self.step and last.candidate else None
-
-    def obey_signal(self) -> None:
-        """End the fit if a signal has come; called where the model is in a consistent state."""
-        agree(self, signals=True)
-
-    def settle_stop(self) -> None:
-        """Take over a stop that another process asked for; called before anything hangs on it."""
-        agree(self)
 
 
 class Context:
@@ -191,6 +118,11 @@ class Context:
         return tuple(self.__state.history)
 
     @property
+    def kept(self) -> EvaluationPoint | None:
+        """From `on_fit_end` on: the point whose weights the encoder has, where one has them."""
+        return self.__state.kept
+
+    @property
     def is_last(self) -> bool:
         """Whether an evaluation point is the last one: nothing will be trained after it."""
         return self.__state.is_last
@@ -222,9 +154,31 @@ class Context:
 
             yield advance_and_obey
 
-    def weights(self) -> dict[str, Tensor]:
-        """Copy the weights that training changes, buffers included, to the CPU."""
-        return snapshot(self.__state.encoder.module)
+    def weights(self, *, came: bool = False) -> dict[str, Tensor]:
+        """Copy the weights that training changes, buffers included, to the CPU.
+
+        Args:
+            came: Only those that the model came with: without newly added heads.
+        """
+        encoder = self.__state.encoder
+        return snapshot(encoder.module, parts_that_came(encoder) if came else ())
+
+    def score(self, metric: str | None = None) -> Mapping[str, float]:
+        """Measure the encoder as it is; what comes out is told to nobody else.
+
+        Args:
+            metric: Key of a metric: only who reports it is asked; None: everybody.
+
+        Raises:
+            NearerError: At any event but `on_weights_chosen`.
+        """
+        state = self.__state
+        if state.event is not Event.WEIGHTS_CHOSEN or state.score is None:
+            raise NearerError(
+                f"the encoder was scored in {state.event.value}; that may be done only in "
+                "on_weights_chosen"
+            )
+        return state.score(metric)
 
     def load_weights(self, weights: Weights, point: EvaluationPoint | None = None) -> None:
         """Put weights back, as `weights()` gave them.
@@ -234,16 +188,18 @@ class Context:
             point: The evaluation point that they had, where the encoder keeps them for good.
 
         Raises:
-            NearerError: At any event but `on_fit_begin` and `on_fit_end` (and `on_exception` where
-                a signal ended the fit).
+            NearerError: At any event but `on_fit_begin`, `on_fit_end` and `on_weights_chosen` (and
+                `on_exception` where a signal ended the fit).
         """
         state = self.__state
         interrupted = state.event is Event.EXCEPTION and isinstance(state.error, Interrupted)
-        if not (interrupted or state.event in (Event.FIT_BEGIN, Event.FIT_END)):
+        allowed = (Event.FIT_BEGIN, Event.FIT_END, Event.WEIGHTS_CHOSEN)
+        if not (interrupted or state.event in allowed):
             raise NearerError(
                 f"weights were changed in {state.event.value}; they may be loaded only in "
-                "on_fit_begin and on_fit_end"
+                "on_fit_begin, on_fit_end and on_weights_chosen"
             )
         load_weights(state.encoder.module, weights)
         state.shared.clear()
         state.kept = point
+        state.unseen = state.event is Event.WEIGHTS_CHOSEN and point is None

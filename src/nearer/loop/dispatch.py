@@ -5,8 +5,9 @@ from typing import Any
 
 from nearer.errors import Interrupted, NearerError
 from nearer.loop.callback import Callback
-from nearer.loop.context import Context, LoopState
+from nearer.loop.context import Context
 from nearer.loop.events import Event
+from nearer.loop.notebook import LoopState
 
 
 class Dispatcher:
@@ -67,6 +68,11 @@ class Dispatcher:
         merged, places = self._state.world.broadcast((merged, places))
         self.passed = tuple(self._all[i] for i in places)
         return merged
+
+    def producers_of(self, metric: str) -> list[Callback]:
+        """Those that declare a metric."""
+        name = self._state.config.model_name
+        return [c for c in self._all if any(m.key == metric for m in c.produces(name))]
 
     def passed_places(self) -> list[int]:
         """Places, in the list of callbacks, of those that passed when they were last asked."""

@@ -23,7 +23,8 @@ class Event(StrEnum):
                 on_evaluate                  producers: return {name: value}
                 on_metrics                   consumers: the point's metrics, complete and frozen
             on_epoch_end
-        on_fit_end                           normal end or early stop
+        on_fit_end                           normal end or early stop: the best may be put back
+        on_weights_chosen                    what is handed back may be made into something else
         on_exception                         anything, Ctrl-C and SIGTERM included; re-raised after
         on_close                             always, last, every callback once
 
@@ -42,5 +43,6 @@ class Event(StrEnum):
     METRICS = "on_metrics"
     EPOCH_END = "on_epoch_end"
     FIT_END = "on_fit_end"
+    WEIGHTS_CHOSEN = "on_weights_chosen"
     EXCEPTION = "on_exception"
     CLOSE = "on_close"

@@ -1,6 +1,7 @@
 """The training loop. Everything that is not the loop is a callback or a parameter."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from accelerate import Accelerator
 
@@ -11,13 +12,13 @@ from nearer.errors import Interrupted
 from nearer.loop.ahead import ahead
 from nearer.loop.callback import Callback
 from nearer.loop.closing import complete_last_point
-from nearer.loop.context import LoopState
 from nearer.loop.dispatch import Dispatcher
 from nearer.loop.events import Event
 from nearer.loop.keeping import Keeper, Savepoints
 from nearer.loop.metrics import TRAIN_LOSS, VAL_LOSS, MetricInfo, declare, resolve
+from nearer.loop.notebook import LoopState
 from nearer.loop.optim import check_names
-from nearer.loop.point import evaluate_point
+from nearer.loop.point import evaluate_point, score
 from nearer.loop.snapshot import Snapshot, restore_progress, restore_training
 from nearer.loop.state import FitConfig, FitResult, StopKind, StopReason
 from nearer.loop.trainer import Trainer
@@ -157,6 +158,13 @@ def _run(
         state.stop_reason = StopReason(StopKind.COMPLETED, done)
     state.keep_last()
     events.emit(Event.FIT_END)
+    saves.close()
+    state.score = partial(score, state, events, trainer, val)
+    events.emit(Event.WEIGHTS_CHOSEN)
+    if state.unseen:
+        state.add_point(state.score(None))
+        state.keep_last()
+        events.emit(Event.METRICS)
 
 
 def _epoch(

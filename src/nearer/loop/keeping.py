@@ -2,8 +2,8 @@
 
 from typing import Any, Protocol
 
-from nearer.loop.context import LoopState
 from nearer.loop.dispatch import Dispatcher
+from nearer.loop.notebook import LoopState
 from nearer.loop.snapshot import Snapshot, note, position_in, position_of, take
 from nearer.loop.state import Position
 from nearer.loop.trainer import Trainer
@@ -49,6 +49,10 @@ class Savepoints:
         (due,) = self._state.world.first(True if self._keeper.due(at) else None)
         if due:
             self._keeper.keep(at, take(*self._parts))
+
+    def close(self) -> None:
+        """Keep the fit no more: from here on the encoder has weights that no step left."""
+        self._keeper = None
 
     def begin_evaluation(self) -> None:
         """What follows changes the loop's notebook before it is complete."""

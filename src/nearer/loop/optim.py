@@ -109,20 +109,21 @@ def _schedule(name: str) -> Callable[..., LRScheduler]:
 
 
 def _groups(encoder: nn.Module, loss: nn.Module, config: FitConfig) -> Iterator[dict[str, object]]:
-    trainable = [p for p in encoder.parameters() if p.requires_grad]
     # Biases and norms (one dimension) gain nothing from decay and lose by it (as in BERT).
-    decayed = [p for p in trainable if p.ndim > 1]
-    plain = [p for p in trainable if p.ndim <= 1]
-    own = [p for p in loss.parameters() if p.requires_grad]
+    parts: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in encoder.named_parameters():
+        if parameter.requires_grad:
+            rate = config.learning_rate * config.rate_factors.get(name, 1.0)
+            decay = config.weight_decay if parameter.ndim > 1 else 0.0
+            parts.setdefault((-rate, -decay), []).append(parameter)
     own_rate = config.loss_learning_rate
     if own_rate is None:
         own_rate = config.learning_rate
+    own = [p for p in loss.parameters() if p.requires_grad]
     decays = "weight_decay" in inspect.signature(getattr(torch.optim, config.optimizer)).parameters
-    for parameters, decay, rate in (
-        (decayed, config.weight_decay, config.learning_rate),
-        (plain, 0.0, config.learning_rate),
-        (own, 0.0, own_rate),
-    ):
+    # The highest rate, that of what lies last, comes first.
+    ordered = [(-rate, -decay, found) for (rate, decay), found in sorted(parts.items())]
+    for rate, decay, parameters in [*ordered, (own_rate, 0.0, own)]:
         if parameters:
             group: dict[str, object] = {"params": parameters, "lr": rate}
             yield group | ({"weight_decay": decay} if decays else {})

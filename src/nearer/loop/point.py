@@ -7,10 +7,10 @@ import torch
 from nearer.data.batch import BatchSource
 from nearer.encoder.embedding import evaluating
 from nearer.loop.ahead import ahead
-from nearer.loop.context import LoopState
 from nearer.loop.dispatch import Dispatcher
 from nearer.loop.events import Event
 from nearer.loop.keeping import Savepoints
+from nearer.loop.notebook import LoopState
 from nearer.loop.step import batch_loss
 from nearer.loop.trainer import Trainer
 
@@ -26,24 +26,57 @@ def evaluate_point(
 ) -> None:
     """One evaluation point: the validation pass, the producers, then the consumers."""
     saves.begin_evaluation()
-    metrics: dict[str, float] = {}
-    state.world.share_buffers(state.encoder.module)
-    with evaluating(state.encoder.module):
-        if trainer.rows:
-            metrics["train_loss"] = trainer.mean_loss()
-        if val is not None:
-            metrics["val_loss"] = _validate(state, events, trainer, val)
-        state.shared.clear()
-        state.settle_stop()
-        metrics |= events.gather(metrics)
-        state.shared.clear()
-    state.add_point(metrics)
+    own = {"train_loss": trainer.mean_loss()} if trainer.rows else {}
+    state.add_point(own | measure(state, events, trainer, val))
     learned = ", ".join(f"{name} {value:.4g}" for name, value in trainer.learned.items())
     if learned and state.step:
         LOGGER.info("Learned by the loss: %s", learned)
     events.emit(Event.METRICS)
     state.settle_stop()
     saves.end_evaluation()
+
+
+def measure(
+    state: LoopState,
+    events: Dispatcher,
+    trainer: Trainer,
+    val: BatchSource | None,
+    metric: str | None = None,
+) -> dict[str, float]:
+    """The held-out loss and what producers report of the encoder as it is.
+
+    Args:
+        state: The loop's notebook.
+        events: The callbacks.
+        trainer: Has the loss.
+        val: Held-out rows.
+        metric: Only what this takes: the held-out loss, or the producer that declares it.
+    """
+    found: dict[str, float] = {}
+    state.world.share_buffers(state.encoder.module)
+    with evaluating(state.encoder.module):
+        if val is not None and metric in (None, "val_loss"):
+            found["val_loss"] = _validate(state, events, trainer, val)
+        state.shared.clear()
+        state.settle_stop()
+        asked = None if metric is None else events.producers_of(metric)
+        found |= events.gather({"train_loss": 0.0, **found}, asked)
+        state.shared.clear()
+    return found
+
+
+def score(
+    state: LoopState,
+    events: Dispatcher,
+    trainer: Trainer,
+    val: BatchSource | None,
+    metric: str | None,
+) -> dict[str, float]:
+    """Measure in the middle of another event, which goes on afterwards."""
+    event = state.event
+    found = measure(state, events, trainer, val, metric)
+    state.event = event
+    return found
 
 
 def _validate(state: LoopState, events: Dispatcher, trainer: Trainer, val: BatchSource) -> float:

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from nearer.errors import NearerError
-from nearer.loop.context import LoopState
 from nearer.loop.dispatch import Dispatcher
+from nearer.loop.notebook import LoopState
 from nearer.loop.randomness import random_numbers, set_random_numbers
 from nearer.loop.state import Position, StopKind, StopReason, point_of, point_values
 from nearer.loop.trainer import Trainer

@@ -87,6 +87,8 @@ class FitConfig:
     Attributes:
         epochs: Passes over the training data, at least 1.
         learning_rate: Peak rate of the encoder's parameters.
+        rate_factors: What the rate of a parameter of the encoder is multiplied by, by its name; 1
+            where it has none.
         loss_learning_rate: Rate of the loss's own parameters; None: the same.
         weight_decay: Decoupled decay; biases and norms are never decayed.
         optimizer: Name of a class in torch.optim.
@@ -111,6 +113,7 @@ class FitConfig:
 
     epochs: int = 5
     learning_rate: float = 5e-5
+    rate_factors: Mapping[str, float] = field(default_factory=dict)
     loss_learning_rate: float | None = None
     weight_decay: float = 0.01
     optimizer: str = "AdamW"

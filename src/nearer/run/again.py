@@ -24,7 +24,7 @@ def command_again(spec: Mapping[str, Any]) -> tuple[str, str]:
         >>> command_again({"model": "minilm", "train_data": "my pairs.csv", "epochs": 2})[0]
         "nearer fit --model minilm --train-data 'my pairs.csv' --epochs 2"
     """
-    options = {k: v for k, v in spec.items() if k not in NOT_AGAIN and v is not None}
+    options = {k: v for k, v in spec.items() if k not in NOT_AGAIN and v not in (None, [])}
     objects = lost(options)
     if objects:
         note = (

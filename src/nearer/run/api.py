@@ -39,6 +39,7 @@ def fit(
     batch_size: int = 64,
     items_per_class: int = 4,
     learning_rate: float | None = None,
+    layer_decay: float | None = None,
     loss_learning_rate: float | None = None,
     loss: str = "auto",
     loss_options: Mapping[str, Any] | None = None,
@@ -64,6 +65,9 @@ def fit(
     frozen_cache: int | str = "16GiB",
     compile: bool = False,
     output_dim: int | None = None,
+    head: Literal["linear", "mlp"] | None = None,
+    pooling: Literal["mean", "max", "cls", "gem"] | None = None,
+    augment: bool | Mapping[str, Any] | None = None,
     prepare: Any = None,
     seed: int = 42,
     name: str | None = None,
@@ -109,6 +113,7 @@ def fit(
         batch_size: Rows of a step.
         items_per_class: Labelled data: rows of each class in a batch.
         learning_rate: Peak rate; default by model.
+        layer_decay: Each layer's rate is that of the next one times this; heads have the full rate.
         loss_learning_rate: That of the loss's own parameters; default: the same.
         loss: Name of a loss; "auto" by the kind of data.
         loss_options: Options of the loss.
@@ -134,6 +139,10 @@ def fit(
         frozen_cache: Room for what frozen parts make of the data, in memory and on disk; 0: none.
         compile: Compile the encoder: minutes at first, faster steps then.
         output_dim: Length of a projection head to add.
+        head: With `output_dim`: "linear", or "mlp" with a hidden layer.
+        pooling: How tokens, or the places of a picture, become one vector; default by model.
+        augment: Views of pictures in training: True, False, or `{"crop": 0.35, "flip": 0.5,
+            "colour": 0.2}`; default: for labelled pictures whose backbone learns.
         prepare: For an `nn.Module`: a function from a list of items to a batch.
         seed: Seeds everything that is drawn.
         name: Name of the run; drawn where none is given.

@@ -3,7 +3,13 @@
 from functools import partial
 from typing import Literal
 
-from nearer.callbacks import BestModelCheckpoint, EarlyStopping, EvaluationCallback, ProgressBar
+from nearer.callbacks import (
+    BestModelCheckpoint,
+    EarlyStopping,
+    EvaluationCallback,
+    ProgressBar,
+    WiSEFT,
+)
 from nearer.callbacks.watching import DEFAULT_MONITOR
 from nearer.loop.callback import Callback
 from nearer.run.faults import EVALUATION, Faults
@@ -50,14 +56,19 @@ def hand_back(
     if spec.keep == "best" and not can_judge:
         faults.add("keep: best needs something to judge by: query_data, eval_data or val_split")
     keep: Keep = spec.keep or ("best" if can_judge else "last")
-    watched = {c.monitor or DEFAULT_MONITOR for c in keepers}
+    mixers = [c for c in callbacks if isinstance(c, WiSEFT)]
+    if len(mixers) > 1:
+        faults.add("WiSEFT: there are several among the callbacks; give one, with several alphas")
+    choosers = [*keepers, *(c for c in mixers if c.alpha is None)]
+    watched = {c.monitor or DEFAULT_MONITOR for c in choosers}
     if keep == "best" and len(watched) > 1:
         faults.add(
             "keep: several callbacks would hand back the best, by different metrics "
-            f"({', '.join(sorted(watched))}); set restore_best=False for all but one"
+            f"({', '.join(sorted(watched))}); let them watch one, or set restore_best=False"
         )
     if keep == "best" and not keepers and can_judge:
         several = len(evaluations) > 1
         monitor = f"{evaluations[0].prefix(model_name)}_{DEFAULT_MONITOR}" if several else None
-        callbacks.append(BestModelCheckpoint(monitor))
+        asked = next((c.monitor for c in choosers if c.monitor is not None), monitor)
+        callbacks.append(BestModelCheckpoint(asked))
     return keep

@@ -1,6 +1,7 @@
 """From a checked plan to the parts that the loop takes: encoder, loss, batches, configuration."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from nearer.data.batch import BatchSource
 from nearer.data.batches import FixedBatches, RandomBatches, check_batch_size
 from nearer.data.class_batches import ClassBatches
 from nearer.data.columns import Kind
+from nearer.encoder.depth import rate_factors
 from nearer.encoder.frozen import keep_frozen
 from nearer.encoder.loading import EncoderOptions, load_encoder, load_towers, set_up
 from nearer.encoder.lora import read_lora
@@ -24,6 +26,7 @@ from nearer.errors import ModelError
 from nearer.loop.state import FitConfig
 from nearer.losses.choose import build_loss
 from nearer.losses.protocol import Loss
+from nearer.run.augment import AugmentedBatches, augmentation_of
 from nearer.run.door import Plan
 
 LOGGER = logging.getLogger("nearer")
@@ -37,19 +40,23 @@ SAMPLES = 4
 def build_encoder(plan: Plan, precision: Precision) -> Encoder:
     """Load the model and set it up: prompts, length, head, freezing."""
     spec = plan.spec
+    columns = plan.train.batch(np.array([0])).columns
     options = EncoderOptions(
         max_length=spec.max_length,
         query_prompt=spec.query_prompt,
         document_prompt=spec.document_prompt,
         precision=precision,
         output_dim=spec.output_dim,
+        head=spec.head or "linear",
+        pooling=spec.pooling,
         freeze=spec.freeze,
         lora=None if spec.lora is None else read_lora(spec.lora),
         prepare=spec.prepare,
-        sample=plan.train.batch(np.array([0])).columns[0].items[0],
+        sample=columns[0].items[0],
     )
     if spec.query_model is not None:
-        return load_towers(spec.query_model, spec.index_model, options)
+        other = columns[1 if len(columns) > 1 else 0].items[0]
+        return load_towers(spec.query_model, spec.index_model, options, other)
     if is_artifact(spec.model):
         return set_up(load_artifact(Path(spec.model)), options)
     return load_encoder(spec.model, options, plan.model_name)
@@ -97,7 +104,44 @@ def build_batches(plan: Plan) -> tuple[BatchSource, BatchSource | None]:
         source = balanced
     else:
         source = RandomBatches(train, spec.batch_size, spec.seed)
+    how = augmentation_of(plan)
+    if how is not None:
+        LOGGER.info("Pictures are trained on as views: %s", how)
+        source = AugmentedBatches(source, train.modalities, how, spec.seed)
     return source, None if plan.val is None else FixedBatches(plan.val, spec.batch_size)
+
+
+def training_facts(plan: Plan, batches: BatchSource) -> dict[str, Any]:
+    """What run.json says of the training rows: how many count, and how classes meet in a batch."""
+    train = plan.train
+    facts: dict[str, Any] = {
+        "rows": len(train),
+        "skipped": train.skipped,
+        "reasons": list(train.reasons),
+    }
+    if isinstance(batches, ClassBatches) and train.labels is not None:
+        facts |= {
+            "classes": len(np.unique(train.labels)),
+            "lone_classes": train.lone_classes,
+            "classes_per_batch": batches.classes_per_batch,
+            "items_per_class": batches.items_per_class,
+            "adjusted": batches.adjusted,
+        }
+    return facts
+
+
+def training_notes(plan: Plan) -> Iterator[str]:
+    """What in the training data does not count, though the run can still be right."""
+    for examples in (plan.train, plan.val):
+        if examples is not None and examples.skipped:
+            yield f"{examples.source}: {examples.skipped:,} rows left out; {examples.reasons[0]}"
+    lone = plan.train.lone_classes
+    if lone:
+        noun = "class has" if lone == 1 else "classes have"
+        yield (
+            f"{lone:,} {noun} a single row, which has nothing to come nearer to: it only keeps the "
+            "other classes away. Add rows, or leave it out"
+        )
 
 
 def fit_config(plan: Plan, encoder: Encoder) -> FitConfig:
@@ -110,6 +154,8 @@ def fit_config(plan: Plan, encoder: Encoder) -> FitConfig:
     }
     own["learning_rate"] = spec.learning_rate or _learning_rate(plan, encoder)
     own["keep"] = plan.keep
+    if spec.layer_decay is not None:
+        own["rate_factors"] = rate_factors(encoder, spec.layer_decay)
     return FitConfig(
         **own,
         model_name=plan.model_name,

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from nearer.evaluation.comparison import Comparison
 from nearer.evaluation.moves import QueryChange
-from nearer.run.examples import Example, Examples
+from nearer.run.example import Example, Examples, Match
 from nearer.run.texts import Texts
 
 DOCUMENTS = 5
@@ -96,6 +96,11 @@ def _lines(title: str, examples: list[Example]) -> Iterator[str]:
 
 def _rows(examples: list[Example]) -> Iterator[tuple[int, tuple[str, str, str]]]:
     for place, one in enumerate(examples):
-        yield place, ("Query", "", one.text)
+        yield place, ("Query", "", _shown(one))
         for rank, match in enumerate(one.matches, 1):
-            yield place, (f"Match {rank}", "✓" if match.relevant else "", match.text)
+            yield place, (f"Match {rank}", "✓" if match.relevant else "", _shown(match))
+
+
+def _shown(item: Example | Match) -> str:
+    """A text as it is; of a picture the name of its file, and its class where it has one."""
+    return f"{item.name} ({item.label})" if item.picture and item.label else item.name

@@ -15,6 +15,7 @@ from nearer.data.keeping import Keep
 from nearer.data.splitting import split
 from nearer.encoder.catalog import locate, short_name
 from nearer.encoder.compiling import check_compiler
+from nearer.encoder.depth import known_depths
 from nearer.encoder.lora import check_peft
 from nearer.errors import SpecError
 from nearer.loop.callback import Callback
@@ -77,6 +78,10 @@ def check(spec: RunSpec, kept_in: Keep | None = None) -> Plan:
         faults.get(partial(check_form, spec.push))
     if spec.lora is not None:
         faults.get(check_peft)
+    if spec.layer_decay is not None:
+        for model in (spec.model, spec.query_model, spec.index_model):
+            if isinstance(model, nn.Module):  # what is yet to be loaded is looked at then
+                faults.get(partial(known_depths, model, type(model).__name__))
     if spec.compile:
         faults.get(lambda: check_compiler(spec.device))
     loss = "InfoNCE" if spec.loss == "auto" else faults.get(lambda: check_name(spec.loss))

@@ -1,19 +1,23 @@
 """Results of some queries before and after a run: kept with it, or read from its rankings."""
 
 import json
+import logging
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nearer.artifact.atomic import write_text
+from nearer.artifact.atomic import new_file, write_text
 from nearer.errors import UnknownName, UsageError, did_you_mean
 from nearer.evaluation.result import plain
 from nearer.loop.state import FitResult
 from nearer.run.door import Plan
+from nearer.run.example import Example, Examples, Match
+from nearer.run.picture_grid import picture_grid
 from nearer.run.ranks import Ranks, all_ranks, find_ranks, name_of_evaluation, ranks_of
 from nearer.run.record import RunFolder
 from nearer.run.texts import Texts, read_texts
@@ -21,51 +25,24 @@ from nearer.run.texts import Texts, read_texts
 if TYPE_CHECKING:
     from nearer.run.handle import Run
 
+LOGGER = logging.getLogger("nearer")
 FILE = "examples.json"
+GRID = "examples.png"
 QUERIES = 5
 SHOWN = 5
 STAGES = ("before", "after")
 
 
-@dataclass(frozen=True)
-class Match:
-    """A document that was found.
-
-    Attributes:
-        id: Its id.
-        text: Its text; the id where that is not to be had.
-        relevant: Whether it is relevant; None where that is not known.
-    """
-
-    id: str
-    text: str
-    relevant: bool | None = None
-
-
-@dataclass(frozen=True)
-class Example:
-    """A query with its best results.
-
-    Attributes:
-        query: Its id.
-        text: Its text; the id where that is not to be had.
-        matches: What was found, nearest first.
-    """
-
-    query: str
-    text: str
-    matches: tuple[Match, ...]
-
-
-Examples = dict[str, list[Example]]
-"""Examples "before" and "after"."""
-
-
 def write_examples(plan: Plan, folder: RunFolder, result: FitResult) -> None:
-    """Write examples.json: results of some queries of each evaluation, drawn by the run's seed."""
+    """Write examples.json: results of some queries of each evaluation, drawn by the run's seed.
+
+    Where an evaluation has pictures, a grid of them lies beside it: examples.png; of a second such
+    evaluation, examples.NAME.png.
+    """
     points = {"before": result.history[0] if result.history else None, "after": result.kept}
     files = {(r.evaluation, r.epoch, r.step): r for r in all_ranks(folder.ranks)}
     written: dict[str, Any] = {}
+    grids: dict[str, Examples] = {}
     for evaluation in plan.evaluations:
         if not evaluation.gather_examples:
             continue
@@ -79,9 +56,16 @@ def write_examples(plan: Plan, folder: RunFolder, result: FitResult) -> None:
                 examples[stage] = results(ranks, drawn, SHOWN, texts)
         if len(examples) == len(points):
             written[name] = {s: [asdict(one) for one in found] for s, found in examples.items()}
+            if any(texts.pictures):
+                grids[name] = examples
     if written:
         said = json.dumps(written, indent=2, ensure_ascii=False)
         write_text(folder.path / FILE, said + "\n")
+    for place, (name, examples) in enumerate(grids.items()):
+        path = folder.path / (f"examples.{quote(name, safe='')}.png" if place else GRID)
+        with new_file(path) as file:
+            picture_grid(examples).save(file, "PNG")
+        LOGGER.info("Examples: %s", path)
 
 
 def read_examples(
@@ -133,14 +117,18 @@ def results(ranks: Ranks, queries: Sequence[str], k: int, texts: Texts) -> list[
     rows = pc.index_in(pa.array(queries, pa.large_string()), value_set=plain(table["query"]))
     found = table.take(rows).to_pylist()
     examples = []
-    for row, text in zip(found, texts.queries(queries), strict=True):
+    of_queries, of_documents = texts.pictures
+    labels = texts.query_labels(queries)
+    for row, text, label in zip(found, texts.queries(queries), labels, strict=True):
         ids = row["hits"][:k]
         marks: Sequence[bool | None] | None = texts.relevant(row["query"], ids)
         if marks is None:  # only the first is known; what stands above it is not relevant
             first = row["first_relevant"] or len(row["hits"]) + 1
             marks = [None if rank > first else rank == first for rank in range(1, len(ids) + 1)]
-        matches = map(Match, ids, texts.documents(ids), marks)
-        examples.append(Example(row["query"], text, tuple(matches)))
+        is_picture = [of_documents] * len(ids)
+        found_here = ids, texts.documents(ids), marks, texts.document_labels(ids), is_picture
+        matches = tuple(map(Match, *found_here))
+        examples.append(Example(row["query"], text, matches, label, of_queries))
     return examples
 
 
@@ -169,11 +157,11 @@ def _kept(run: "Run", evaluation: str) -> Examples:
 
 
 def _example(said: dict[str, Any]) -> Example:
-    return Example(said["query"], said["text"], tuple(Match(**m) for m in said["matches"]))
+    return Example(**{**said, "matches": tuple(Match(**m) for m in said["matches"])})
 
 
 def _cut(one: Example, k: int) -> Example:
-    return Example(one.query, one.text, one.matches[:k])
+    return replace(one, matches=one.matches[:k])
 
 
 def _at(run: "Run", stage: str, evaluation: str) -> Ranks | None:

@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -31,6 +30,8 @@ from nearer.run.build import (
     build_loss_for,
     fit_config,
     keep_frozen_parts,
+    training_facts,
+    training_notes,
 )
 from nearer.run.device import check_device, make_accelerator, resolve_precision
 from nearer.run.disk import disk_fault, is_disk_fault
@@ -41,6 +42,7 @@ from nearer.run.finish import (
     best_epoch,
     build_artifact,
     first,
+    interpolated,
     kept_point,
     metrics_of,
     next_command,
@@ -161,6 +163,7 @@ def _run(
     config = fit_config(plan, encoder)
     loss = build_loss_for(plan, encoder)
     train, val = build_batches(plan)
+    folder.update(training=training_facts(plan, train))
     LOGGER.info(
         "Training on %s rows (%s), %s batches an epoch; loss %s, %s on %s%s",
         f"{len(plan.train):,}",
@@ -171,7 +174,7 @@ def _run(
         accelerator.device,
         "" if world.size == 1 else f", {world.size} processes",
     )
-    for note in _notes(plan):
+    for note in training_notes(plan):
         LOGGER.warning("%s", note)
     if resumption.fit is not None and trained is not encoder:
         LOGGER.warning("%s", ANEW)
@@ -214,6 +217,7 @@ def _run(
         skipped_batches=result.skipped_batches,
         best_epoch=best_epoch(plan, result),
         kept=kept_point(result),
+        wise_ft=interpolated(plan),
         metrics={"before": metrics_of(first(result)), "after": metrics_of(result.kept)},
         finished=now(),
         seconds=round(whole, 3),
@@ -233,14 +237,3 @@ def _run(
     resumption.forget(folder, world)
     LOGGER.info("Next: %s", next_command(plan, folder))
     return run
-
-
-def _notes(plan: Plan) -> Iterator[str]:
-    """What in the training data does not count, though the run can still be right."""
-    for examples in (plan.train, plan.val):
-        if examples is not None and examples.skipped:
-            yield f"{examples.source}: {examples.skipped:,} rows left out; {examples.reasons[0]}"
-    lone = plan.train.lone_classes
-    if lone:
-        noun = "class has" if lone == 1 else "classes have"
-        yield f"{lone:,} {noun} a single row; there is nothing for it to come nearer to"

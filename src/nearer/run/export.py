@@ -84,7 +84,7 @@ def export(
     Example:
         >>> exported = nearer.export(run.artifact, "onnx-int8")  # doctest: +SKIP
         >>> exported.parity["least"]  # doctest: +SKIP
-        0.97
+        0.98826
     """
     source = Path(artifact).expanduser()
     faults = Faults()

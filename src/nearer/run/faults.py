@@ -89,8 +89,18 @@ def misfits(options: dict[str, Any]) -> list[str]:
         faults.append(f'freeze: "{freeze}" is a tower; it needs query_model and index_model')
     if "lora" in given and freeze not in (None, "query", "index"):
         faults.append("freeze: with lora all that came is frozen already; leave freeze out")
+    if freeze == "backbone" and "layer_decay" in given:
+        faults.append("layer_decay: freeze=backbone leaves no layer to train; give one of the two")
     if freeze == "backbone" and "output_dim" not in given:
         faults.append("freeze: backbone leaves nothing to train; add a head with output_dim")
+    if "head" in given and "output_dim" not in given:
+        faults.append("head: needs output_dim, the length of what it gives")
+    kept = freeze in ("backbone", "index") and options.get("frozen_cache") not in (0, "0")
+    if options.get("augment") and kept:
+        faults.append(
+            f"augment: with freeze={freeze} each picture is computed once, and would be another "
+            "one at every epoch; leave augment out, or set frozen_cache=0"
+        )
     if "eval_data" in given and options.get("val_split"):
         faults.append("val_split: eval_data is given already; give one of the two")
     if "query_data" not in given:
@@ -108,6 +118,7 @@ def misfits(options: dict[str, Any]) -> list[str]:
 
 UNIONS = {
     "evaluate_every": "must be epoch, or a number of steps of at least 1",
+    "augment": "must be true, false, or crop=…,flip=…,colour=…",
     "freeze": "must be backbone, query, index, or a number of layers",
 }
 WORDS = {

@@ -9,6 +9,7 @@ from typing import Any
 from nearer.artifact.manifest import Manifest
 from nearer.artifact.store import kind_of as artifact_kind
 from nearer.artifact.store import save_artifact
+from nearer.callbacks import WiSEFT
 from nearer.encoder.catalog import find_entry
 from nearer.encoder.protocol import Encoder
 from nearer.loop.state import EvaluationPoint, FitResult
@@ -38,7 +39,7 @@ def say_how_it_went(plan: Plan, result: FitResult, seconds: float) -> None:
         if kept.epoch == 0 and result.steps:
             LOGGER.info("No epoch beat the model as it came; that is what the artifact holds")
         else:
-            LOGGER.info("Best epoch: %s of %s", kept.epoch, result.epochs_run)
+            LOGGER.info("Best epoch: %s of %s", best_epoch(plan, result), result.epochs_run)
     before, after = metrics_of(first(result)), metrics_of(kept)
     for name, was in before.items():
         if was is not None and after.get(name) is not None:
@@ -113,8 +114,21 @@ def base_model(model: Any, name: str) -> str:
 
 
 def best_epoch(plan: Plan, result: FitResult) -> int | None:
-    """The epoch that scored best; None where nothing was judged."""
-    return result.kept.epoch if result.kept is not None and plan.keep == "best" else None
+    """The epoch that scored best; None where nothing was judged.
+
+    Of weights between those that came and those of an epoch, that epoch.
+    """
+    if result.kept is None or plan.keep != "best":
+        return None
+    mixed = interpolated(plan)
+    if mixed is not None and mixed["tuned"] is not None and 0 < mixed["alpha"] < 1:
+        return int(mixed["tuned"]["epoch"])
+    return result.kept.epoch
+
+
+def interpolated(plan: Plan) -> dict[str, Any] | None:
+    """What WiSE-FT did, as data; None where there was none, or a signal came before it."""
+    return next((c.result for c in plan.callbacks if isinstance(c, WiSEFT)), None)
 
 
 def kept_point(result: FitResult) -> dict[str, int] | None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from nearer.encoder.augmentation import read_augmentation
 from nearer.encoder.lora import read_lora
 from nearer.encoder.sizes import parse_size
 from nearer.errors import SpecError, UsageError
@@ -84,6 +85,9 @@ class RunSpec(BaseModel):
     learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="Peak rate; default by model."
     )
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="Each layer's rate is that of the next one times this; heads: full rate."
+    )
     loss_learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="Peak rate of the loss's own parameters; default: learning_rate."
     )
@@ -137,6 +141,17 @@ class RunSpec(BaseModel):
         False, description="Compile the encoder; minutes at first, then faster steps."
     )
     output_dim: Count | None = Field(None, description="Length of a projection head to add.")
+    head: Literal["linear", "mlp"] | None = Field(
+        None, description="With output_dim: linear (default), or mlp with a hidden layer."
+    )
+    pooling: Literal["mean", "max", "cls", "gem"] | None = Field(
+        None, description="How tokens or places become one vector; default by model."
+    )
+    augment: bool | dict[str, Any] | None = Field(
+        None,
+        description="Views of pictures in training: crop=0.35,flip=0.5,colour=0.2; "
+        "default: for labelled pictures.",
+    )
     prepare: Any = Field(None, description="For an nn.Module: a function from items to a batch.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(42, description="Seeds everything drawn.")
     name: str | None = Field(None, description="Name of the run; default: drawn.")
@@ -200,6 +215,15 @@ class RunSpec(BaseModel):
             value = values(value) if "=" in value else rank
         if value is not None:
             read_lora(value)
+        return value
+
+    @field_validator("augment", mode="before")
+    @classmethod
+    def _augment(cls, value: Any) -> Any:
+        if isinstance(value, str) and "=" in value:
+            value = values(value)
+        if isinstance(value, bool | dict):
+            read_augmentation(value)
         return value
 
     @field_validator("columns", mode="before")

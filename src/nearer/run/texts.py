@@ -48,6 +48,14 @@ class Texts:
         """Texts of documents, or their ids."""
         return list(ids) if self._data is None else _items(self._data.searched, ids)
 
+    def query_labels(self, ids: Sequence[str]) -> list[str | None]:
+        """Classes of queries; None where there are none."""
+        return [None for _ in ids] if self._data is None else _labels(self._data.query, ids)
+
+    def document_labels(self, ids: Sequence[str]) -> list[str | None]:
+        """Classes of documents; None where there are none."""
+        return [None for _ in ids] if self._data is None else _labels(self._data.searched, ids)
+
     def query_ids(self, texts: Sequence[str]) -> list[str | None]:
         """The id of the first query of each text; None where there is no such text."""
         if self._data is None:
@@ -125,6 +133,14 @@ def _items(side: Collection, ids: Sequence[str]) -> list[str]:
     there = pa.array(rows, mask=rows < 0)
     texts = plain(side.items).take(there).to_pylist()
     return [known if text is None else text for known, text in zip(ids, texts, strict=True)]
+
+
+def _labels(side: Collection, ids: Sequence[str]) -> list[str | None]:
+    if side.labels is None:
+        return [None for _ in ids]
+    rows = _rows(side, ids)
+    found: list[str | None] = plain(side.labels).take(pa.array(rows, mask=rows < 0)).to_pylist()
+    return found
 
 
 def _rows(side: Collection, ids: Sequence[str]) -> np.ndarray:

@@ -62,17 +62,12 @@ def test_every_file_but_the_manifest_is_hashed_by_its_path(tmp_path: Path) -> No
 def test_the_card_says_what_it_is_and_what_it_scored() -> None:
     card = model_card(MANIFEST)
     head, _, body = card.removeprefix("---\n").partition("---\n")
-    assert head.splitlines() == [
-        "library_name: sentence-transformers",
-        "pipeline_tag: sentence-similarity",
-        'base_model: "sentence-transformers/all-MiniLM-L6-v2"',
-        "tags:",
-        "- sentence-transformers",
-        "- nearer",
-    ]
+    assert yaml.safe_load(head).keys() == {
+        *("base_model", "library_name", "license", "pipeline_tag", "tags", "model-index")
+    }
     assert body.startswith("\n# minilm, fine-tuned\n")
     assert "| minilm\\_ndcg\\_at\\_k | 0.12346 |\n" in body
-    assert "val_loss" not in body
+    assert "val_loss" not in card
     assert "embeddings of 384 dimensions, computed in bf16." in body
     assert "Definitions: trec." in body
 
@@ -173,9 +168,10 @@ def test_no_break_of_a_line_and_no_mark_gets_into_the_card(sly: str) -> None:
     card = model_card(manifest)
     assert not [line for line in card.splitlines() if line.startswith("# b")]
     assert "\x1b" not in card
-    assert "~~a" not in card
-    assert "![a]" not in card
-    assert "&lt;" not in card.replace("\\&lt;", "")
+    body = card.partition("\n---\n")[2]  # what is before it is YAML, which means nothing by marks
+    assert "~~a" not in body
+    assert "![a]" not in body
+    assert "&lt;" not in body.replace("\\&lt;", "")
 
 
 @given(st.text(), st.text())

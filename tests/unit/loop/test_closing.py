@@ -80,7 +80,7 @@ def test_a_stop_at_a_point_that_was_passed_over(event):
     # Only who passed is asked again; what the others said stays.
     assert result.kept.metrics["score"] == 2
     assert recorder.events.count("on_metrics") == len(result.history)
-    assert recorder.events[-2:] == ["on_fit_end", "on_close"]
+    assert recorder.events[-3:] == ["on_fit_end", "on_weights_chosen", "on_close"]
 
 
 def test_a_stop_in_on_epoch_end_between_two_points():

@@ -7,7 +7,7 @@ from support.toy import toy_encoder, toy_fit
 from nearer.errors import Interrupted
 from nearer.loop.callback import Callback
 from nearer.loop.consent import Together, agree
-from nearer.loop.context import LoopState
+from nearer.loop.notebook import LoopState
 from nearer.loop.state import FitConfig, StopKind, StopReason
 from nearer.loop.world import World
 

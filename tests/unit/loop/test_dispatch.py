@@ -10,9 +10,9 @@ from support.toy import toy_encoder
 from nearer.callbacks import LambdaCallback
 from nearer.errors import Interrupted, NearerError
 from nearer.loop.callback import Callback
-from nearer.loop.context import LoopState
 from nearer.loop.dispatch import Dispatcher, listeners
 from nearer.loop.events import Event
+from nearer.loop.notebook import LoopState
 from nearer.loop.state import FitConfig
 
 

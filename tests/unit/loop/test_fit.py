@@ -54,6 +54,7 @@ TWO_EPOCHS = [
     ("on_metrics", 2, 4, 2),
     ("on_epoch_end", 2, 4, 2),
     ("on_fit_end", 2, 4, 2),
+    ("on_weights_chosen", 2, 4, 2),
     ("on_close", 2, 4, 2),
 ]
 
@@ -135,7 +136,7 @@ def test_T46_a_stop_is_obeyed_after_the_current_step_not_at_the_epochs_end(event
     result = toy_fit(stop, recorder)
     assert result.steps == trained
     assert (result.stop_reason.kind, result.stop_reason.detail) == (StopKind.REQUESTED, "enough")
-    assert recorder.events[-2:] == ["on_fit_end", "on_close"]
+    assert recorder.events[-3:] == ["on_fit_end", "on_weights_chosen", "on_close"]
     assert result.history[-1].step == trained  # where it stopped is evaluated
 
 
@@ -143,12 +144,13 @@ def test_T46_within_an_epoch_the_epoch_is_closed_but_does_not_count():
     recorder = Recorder()
     stop = LambdaCallback(on_train_batch_end=lambda ctx: ctx.step == 3 and ctx.request_stop("now"))
     result = toy_fit(stop, recorder, epochs=4)
-    assert recorder.heard[-6:] == [
+    assert recorder.heard[-7:] == [
         ("on_train_batch_end", 2, 3, 1),
         ("on_evaluate", 2, 3, 1),
         ("on_metrics", 2, 3, 1),
         ("on_epoch_end", 2, 3, 1),
         ("on_fit_end", 2, 3, 1),
+        ("on_weights_chosen", 2, 3, 1),
         ("on_close", 2, 3, 1),
     ]
     assert result.epochs_run == 1
@@ -373,7 +375,7 @@ def test_the_context_is_read_only():
     assert seen == sorted(properties)
 
 
-ALLOWED = {Event.FIT_BEGIN, Event.FIT_END}
+ALLOWED = {Event.FIT_BEGIN, Event.FIT_END, Event.WEIGHTS_CHOSEN}
 
 
 @pytest.mark.parametrize("event", [e for e in Event if e is not Event.EXCEPTION])

@@ -62,6 +62,16 @@ def test_the_loss_may_have_a_rate_of_its_own(rate, expected):
     assert build_optimizer(Net(), Scaled(), config).param_groups[-1]["lr"] == expected
 
 
+def test_parameters_may_have_rates_of_their_own():
+    config = FitConfig(learning_rate=0.1, rate_factors={"linear.weight": 0.5})
+    net = Net()
+    groups = build_optimizer(net, nn.Identity(), config).param_groups
+    of = {id(p): group for group in groups for p in group["params"]}
+    assert of[id(net.linear.weight)]["lr"] == 0.05
+    assert of[id(net.linear.bias)]["lr"] == 0.1
+    assert len(of) == sum(p.requires_grad for p in net.parameters())
+
+
 def test_only_the_loss_may_train():
     net = Net().requires_grad_(False)
     assert len(build_optimizer(net, Scaled(), FitConfig()).param_groups) == 1

@@ -1,9 +1,11 @@
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from nearer.evaluation.bootstrap import Interval
 from nearer.evaluation.comparison import Comparison
@@ -54,6 +56,31 @@ def test_won_and_lost_with_what_was_found() -> None:
     ]
     assert [h.text for h in after] == ["D6", "D5", "D4", "D3", "D2"]
     assert found.listed == (("Q0", 0.0, 1.0), ("Q1", 1.0, 0.5), ("Q2", 0.5, 0.5))
+
+
+class Pictures(Shouting):
+    """Queries and documents are pictures in a folder; only d0 and q0 are there."""
+
+    pictures = (True, True)
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("d0.png", "q0.png"):
+            Image.new("RGB", (200, 100), "red").save(folder / name)
+
+    def queries(self, ids: Sequence[str]) -> list[str]:
+        return [str(self.folder / f"{one}.png") for one in ids]
+
+    documents = queries
+
+
+def test_pictures_are_copied_into_the_page(tmp_path: Path) -> None:
+    found = read_queries(comparison([0.0], [1.0], hits=2), Pictures(tmp_path))
+    (query,) = found.won
+    assert query.picture.startswith("data:image/jpeg;base64,")
+    there, gone = query.hits[0]
+    assert there.picture.startswith("data:image/jpeg;base64,")
+    assert (gone.picture, gone.text) == ("", str(tmp_path / "d1.png"))
 
 
 def test_what_is_shown_is_limited() -> None:

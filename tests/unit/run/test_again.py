@@ -18,7 +18,13 @@ VALUE = st.recursive(
 
 def test_single_values_make_a_command() -> None:
     command, _ = command_again(
-        {"name": "taken", "model": "minilm", "train_data": "/a b/t.csv", "learning_rate": 2e-05}
+        {
+            "name": "taken",
+            "model": "minilm",
+            "train_data": "/a b/t.csv",
+            "learning_rate": 2e-05,
+            "callbacks": [],
+        }
     )
     words = shlex.split(command)
     assert words[:4] == ["nearer", "fit", "--model", "minilm"]

@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling
 from support.tiny import Letters
+from transformers import ViTConfig, ViTImageProcessorPil, ViTModel
 
 import nearer
 from nearer.artifact import graph
@@ -38,7 +43,7 @@ def artifact(tmp_path: Path, toy_files: dict[str, str]) -> Make:
     return make
 
 
-def without_nearer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def without_nearer(folder: Path) -> dict[str, Any]:
     """Run the code of the export's own README."""
     readme = (folder / "README.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", readme, re.S)
@@ -47,9 +52,7 @@ def without_nearer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, A
     return names
 
 
-def test_the_whole_model_is_in_the_graph(
-    artifact: Make, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_whole_model_is_in_the_graph(artifact: Make, tiny_bert: Path) -> None:
     encoder = load_encoder(str(tiny_bert))
     encoder = with_head(encoder, 12)
     encoder.model.prompts.update(query="which ", document="the ")
@@ -62,15 +65,13 @@ def test_the_whole_model_is_in_the_graph(
             nearer.encode(model, TEXTS, side=side) for model in (encoder, exported.folder)
         )
         np.testing.assert_allclose(theirs, ours, atol=1e-5)
-    names = without_nearer(exported.folder, monkeypatch)
+    names = without_nearer(exported.folder)
     np.testing.assert_allclose(
         names["documents"][1], nearer.encode(encoder, ["another"])[0], atol=1e-5
     )
 
 
-def test_two_towers_are_two_graphs(
-    artifact: Make, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_towers_are_two_graphs(artifact: Make, tiny_bert: Path) -> None:
     towers = TwoTowers(
         *(with_head(load_encoder(str(tiny_bert), name=name), 8) for name in ("one", "other"))
     )
@@ -82,7 +83,7 @@ def test_two_towers_are_two_graphs(
         )
         np.testing.assert_allclose(theirs, ours, atol=1e-5)
     assert nearer.load(exported.folder).name == "one-to-other"
-    assert without_nearer(exported.folder, monkeypatch)["queries"].shape == (1, 8)
+    assert without_nearer(exported.folder)["queries"].shape == (1, 8)
 
 
 def test_what_int8_costs_is_measured_on_the_data_of_the_run(
@@ -163,6 +164,34 @@ def test_faults_come_all_at_once_and_nothing_of_ones_own_is_replaced(
     assert nearer.export(folder, output=exported).folder == exported
     with pytest.raises(ModelError, match="is an export already"):
         nearer.export(exported)
+
+
+def test_a_model_of_pictures_takes_pixels(tmp_path: Path) -> None:
+    config = ViTConfig(
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        image_size=16,
+        patch_size=8,
+    )
+    ViTModel(config).save_pretrained(tmp_path / "vit")
+    ViTImageProcessorPil(size={"height": 16, "width": 16}).save_pretrained(tmp_path / "vit")
+    modules = [Transformer(str(tmp_path / "vit")), Pooling(16, pooling_mode="mean")]
+    encoder = load_encoder(SentenceTransformer(modules=modules, device="cpu"))
+    paths = [tmp_path / f"{i}.png" for i in range(3)]
+    for i, path in enumerate(paths):
+        pixels = np.random.default_rng(i).integers(0, 255, (20, 30, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+    manifest = Manifest(kind_of(encoder), encoder.name, "tiny", encoder.dimension)
+    save_artifact(encoder, tmp_path / "artifact", manifest)
+    rows = [{"image": str(path)} for path in paths]
+    exported = nearer.export(tmp_path / "artifact", data=rows)
+    assert exported.parity["least"] > 0.999999
+    ours, theirs = (nearer.encode(model, paths) for model in (encoder, exported.folder))
+    np.testing.assert_allclose(theirs, ours, atol=1e-5)
+    with pytest.raises(ModelError, match="takes pictures; a text was given"):
+        nearer.encode(exported.folder, ["a hat"])
 
 
 def test_a_module_of_ones_own_is_refused(artifact: Make) -> None:

@@ -12,7 +12,7 @@
 
   const data = document.getElementById("all-queries");
   if (!data) return;
-  const STEP = 100;
+  const STEP = 50;
   const all = JSON.parse(data.textContent);
   const lowered = all.map((row) => row[0].toLowerCase());
   const rank = data.dataset.direction === "min" ? -1 : 1;
@@ -37,8 +37,8 @@
       const head = cell(row[0], "text", "th");
       head.scope = "row";
       const sign = gain === 0 ? "" : rank * gain > 0 ? " better" : " worse";
-      made.append(head, cell(row[1].toFixed(4), "number"), cell(row[2].toFixed(4), "number"),
-        cell((gain > 0 ? "+" : "") + gain.toFixed(4).replace("-", "−"), "number" + sign));
+      made.append(head, cell(row[1].toFixed(3), "number"), cell(row[2].toFixed(3), "number"),
+        cell((gain > 0 ? "+" : "") + gain.toFixed(3).replace("-", "−"), "number" + sign));
       return made;
     });
     body.append(...rows);
