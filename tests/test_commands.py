@@ -4,6 +4,7 @@ A block whose commands only parse here stands below `<!-- not run: why -->`. Blo
 in test_docs.py.
 """
 
+import io
 import re
 import shlex
 import shutil
@@ -50,7 +51,12 @@ class Command:
     @property
     def words(self) -> list[str]:
         """The arguments of nearer, whoever launches it."""
-        return shlex.split(NEARER.sub("", self.text))
+        return shlex.split(NEARER.sub("", self.text).partition(" < ")[0])
+
+    @property
+    def asked(self) -> str:
+        """What its stdin gives: a query where a file is redirected to it, else nothing."""
+        return "cheap shoes in red\n" if " < " in self.text else ""
 
     @property
     def is_form(self) -> bool:
@@ -140,8 +146,12 @@ def test_every_form_names_a_command_and_options_that_are_there(command: Command)
 
 @pytest.mark.parametrize("command", RUN.values(), ids=lambda c: c.name)
 def test_every_command_runs(
-    command: Command, workplace: Path, capsys: pytest.CaptureFixture[str]
+    command: Command,
+    workplace: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(command.asked))
     if "--name" in command.words and "--resume" not in command.words:  # it must not be taken
         name = command.words[command.words.index("--name") + 1]
         shutil.rmtree(Path("runs/default", name), ignore_errors=True)

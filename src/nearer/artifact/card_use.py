@@ -96,7 +96,7 @@ def transformers_use(folder: Path, query_prompt: str | None) -> str:
         folder: Of the model.
         query_prompt: What is put before queries.
     """
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
         modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
         kinds = [module["type"].rpartition(".")[2] for module in modules]
         path = folder / modules[1]["path"] / "config.json"
