@@ -20,6 +20,7 @@ WHERE = {
     Event.METRICS: (1, 2),
     Event.EPOCH_END: (1, 2),
     Event.FIT_END: (1, 2),
+    Event.WEIGHTS_CHOSEN: (1, 2),
     Event.CLOSE: (1, 2),
 }
 ERRORS = [Boom("broken"), KeyboardInterrupt(), SystemExit(3), RuntimeError("broken")]
@@ -88,8 +89,8 @@ def test_an_error_of_the_loop_itself_has_no_culprit():
     assert recorder.events[-2:] == ["on_exception", "on_close"]
 
 
-def test_all_thirteen_events_are_tried():
-    assert len(WHERE) + 1 == len(Event) == 13
+def test_all_fourteen_events_are_tried():
+    assert len(WHERE) + 1 == len(Event) == 14
 
 
 @pytest.mark.parametrize("event", [e for e in WHERE if e is not Event.CLOSE], ids=lambda e: e.value)
