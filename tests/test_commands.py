@@ -142,6 +142,9 @@ def test_every_form_names_a_command_and_options_that_are_there(command: Command)
 def test_every_command_runs(
     command: Command, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if "--name" in command.words and "--resume" not in command.words:  # it must not be taken
+        name = command.words[command.words.index("--name") + 1]
+        shutil.rmtree(Path("runs/default", name), ignore_errors=True)
     code = run(command.words)
     printed = capsys.readouterr()
     fails = command.output.startswith("error:")

@@ -87,6 +87,7 @@ def workplace(
     tmp_path: Path, toy_files: dict[str, str], tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
     """A folder with the files that the pages speak of, where "minilm" is a tiny model."""
+    (tmp_path / "pairs.csv").write_bytes((tmp_path / "train.csv").read_bytes())
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NEARER_RUNS", raising=False)
     monkeypatch.setattr(

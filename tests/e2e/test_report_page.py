@@ -152,7 +152,8 @@ def test_axe_finds_nothing_serious_and_nothing_overflows(
 
 
 def test_it_prints_without_what_needs_a_screen(shown: Any) -> None:
-    shown.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    shown.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": dark})
     seen = "getComputedStyle(document.getElementById('{}')).display"
     try:
         assert js(shown, seen.format("theme")) == "none"

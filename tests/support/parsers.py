@@ -11,9 +11,9 @@ from PIL import Image
 from safetensors.numpy import save
 
 from nearer.artifact.manifest import FILENAME, Manifest, read_manifest, verify
-from nearer.data.cells import image_cells
 from nearer.data.columns import read_examples
 from nearer.data.evaluation_sets import judgments, read_collection, read_qrels
+from nearer.data.pictures import image_cells
 from nearer.data.reading import read_rows
 from nearer.data.rows import BadRows
 from nearer.encoder.pictures import rgb_of

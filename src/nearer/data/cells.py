@@ -1,8 +1,4 @@
-"""Checks of cells, column by column in Arrow: texts, pictures, numbers. Knows no kinds."""
-
-import os
-from collections.abc import Callable
-from pathlib import Path
+"""Checks of cells, column by column in Arrow: texts and numbers. Pictures: pictures.py."""
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +9,6 @@ from nearer.errors import DataError
 
 LONGEST = 10_000_000
 """Bytes of a cell at most; a longer one is a quote that never closed, or a whole corpus."""
-
-RUNS_A_PROGRAM = ("EPS", "WMF")
-"""Pictures that Pillow hands to another program of the system to decode; refused."""
 
 
 def text_cells(rows: Rows, column: str, bad: BadRows, what: str = "text") -> pa.ChunkedArray:
@@ -43,25 +36,6 @@ def text_cells(rows: Rows, column: str, bad: BadRows, what: str = "text") -> pa.
         lambda row: f"{what} of {lengths[row].as_py():,} bytes; at most {LONGEST:,}",
     )
     return cells
-
-
-def image_cells(rows: Rows, column: str, bad: BadRows) -> pa.ChunkedArray:
-    """A column of picture paths, made absolute; files that are no pictures are noted as bad.
-
-    A relative path refers to the folder of the data file (for objects: the working folder). Only
-    the head of a picture is read here; one that breaks off in the middle shows when it is used.
-    """
-    cells = text_cells(Rows(_paths(rows, column), rows.source), column, bad, "path")
-    (codes,), distinct = codes_of(cells)  # so that no file is looked for twice
-    folder = (rows.folder or Path()).resolve()
-    paths = [os.path.join(folder, os.path.expanduser(path)) for path in distinct.to_pylist()]
-    check = _picture_check()
-    # A blank cell is noted already; a null has code -1, the last of the list.
-    blank = pc.utf8_trim_whitespace(distinct).to_pylist()
-    faults = [check(path) if cell else "" for path, cell in zip(paths, blank, strict=True)]
-    found = np.array([*faults, ""], dtype=object)[codes]
-    bad.add(found != "", column, lambda row: f"{found[row]}: {paths[codes[row]]}")
-    return pa.chunked_array([pa.array([*paths, ""]).take(pa.array(codes % (len(paths) + 1)))])
 
 
 def number_cells(rows: Rows, column: str, bad: BadRows) -> np.ndarray:
@@ -98,9 +72,10 @@ def codes_of(*columns: pa.ChunkedArray) -> tuple[tuple[np.ndarray, ...], pa.Arra
         For each column its codes, shape (rows,), int64, nulls -1; and the distinct contents, so
         that `distinct[code]` is the content. Numbers go by first appearance.
     """
-    wide = [pc.cast(column, pa.large_string()) for column in columns]
+    kind = pa.large_binary() if is_bytes(columns[0].type) else pa.large_string()
+    wide = [pc.cast(column, kind) for column in columns]
     chunks = [chunk for column in wide for chunk in column.chunks]
-    joined = pa.chunked_array(chunks, pa.large_string())
+    joined = pa.chunked_array(chunks, kind)
     # Faster than dictionary_encode, which leaves the dictionaries of the chunks to be unified.
     distinct = pc.drop_null(pc.unique(joined))
     found = pc.fill_null(pc.index_in(joined, value_set=distinct), -1)
@@ -136,47 +111,6 @@ def _clean(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.is_valid(cells), filled, pa.scalar(None, cells.type))
 
 
-def _paths(rows: Rows, column: str) -> pa.Table:
-    cells = rows.table.column(column)
-    if pa.types.is_struct(cells.type):  # the Image feature of datasets: bytes, path or both
-        parts = dict(zip((f.name for f in cells.type.fields), cells.flatten(), strict=True))
-        data = parts.get("bytes")
-        if "path" not in parts or (data is not None and data.null_count < len(cells)):
-            raise DataError(
-                f'{rows.source}: column "{column}" holds the bytes of pictures. Save them as '
-                "files and give their paths."
-            )
-        cells = parts["path"]
-    return pa.table({column: cells})
-
-
-def _picture_check() -> Callable[[str], str]:
-    try:
-        from PIL import Image
-    except ImportError:  # then no picture can be encoded either; the encoder says so
-        return lambda path: "" if os.path.isfile(path) else "no such file"
-
-    def many(most: int | None) -> str:
-        return f"a picture of more than {most:,} pixels"
-
-    def check(path: str) -> str:
-        if not os.path.isfile(path):
-            return "no such file"
-        try:
-            with Image.open(path) as picture:
-                width, height = picture.size
-                if picture.format in RUNS_A_PROGRAM:
-                    return f"a picture in {picture.format}, which is not decoded"
-            most = Image.MAX_IMAGE_PIXELS
-            return many(most) if most and width * height > most else ""
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-            return many(Image.MAX_IMAGE_PIXELS)
-        except Exception:  # Pillow raises what its many decoders raise
-            return "not a picture"
-
-    return check
-
-
 def _empty(cells: pa.ChunkedArray, row: int, what: str) -> str:
     return f"no {what}" if cells[row].as_py() is None else f"empty {what}"
 
@@ -200,6 +134,11 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(
         pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     )
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    """Whether a column holds bytes."""
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _wrong_type(rows: Rows, column: str, kind: pa.DataType, wanted: str) -> DataError:

@@ -12,7 +12,7 @@ class Collection:
 
     Attributes:
         ids: Unique strings, one for each row.
-        items: Texts, or paths of pictures (absolute), as strings.
+        items: Texts, or paths of pictures (absolute), as strings; or the bytes of pictures.
         modality: What the items are.
         labels: Class of each row as a string, or None where relevance is by qrels.
         source: Where the rows came from, for messages ("corpus.jsonl").

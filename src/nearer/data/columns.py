@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nearer.data.cells import codes_of, image_cells, number_cells, text_cells
+from nearer.data.cells import codes_of, number_cells, text_cells
 from nearer.data.contents import Contents
 from nearer.data.examples import Examples, Modality, Side
 from nearer.data.keeping import Keep, kept_examples
 from nearer.data.kinds import Kind, match_kind
+from nearer.data.pictures import image_cells
 from nearer.data.reading import Source, path_of, read_rows
 from nearer.data.rows import BadRows, refuse
 

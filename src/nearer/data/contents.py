@@ -42,7 +42,7 @@ class Contents:
         """Names the contents, as `nearer.data.fingerprint` does."""
         return self._known or fingerprint(self.table)
 
-    def items(self, column: int, rows: np.ndarray) -> list[str]:
+    def items(self, column: int, rows: np.ndarray) -> list[Any]:
         """The cells of some rows of a column."""
         # A mapped dataset has a chunk for every thousand rows. Arrow's take looks at all of them
         # for each batch; looking up the rows one by one costs the same however many there are.

@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nearer.data.cells import codes_of, image_cells, text_cells
+from nearer.data.cells import codes_of, text_cells
 from nearer.data.collection import Collection
 from nearer.data.columns import OnBadRow
 from nearer.data.kinds import names_in
+from nearer.data.pictures import image_cells
 from nearer.data.qrels import Judgments, Qrels, judgments, read_qrels
 from nearer.data.reading import Source, read_rows
 from nearer.data.rows import FIRST, BadRows, Rows, quoted, refuse

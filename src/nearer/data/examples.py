@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ import pyarrow as pa
 from nearer.data.batch import Batch, Column
 from nearer.data.contents import Contents, Items, Side
 from nearer.data.kinds import Kind
+from nearer.data.pictures import picture_items
 
 __all__ = ["Examples", "Modality", "Side"]
 
@@ -25,7 +25,8 @@ class Examples:
     Attributes:
         kind: What a row is.
         names: Item columns in order: query side, document side, negatives.
-        contents: These columns of all rows as strings (pictures are absolute paths), with codes.
+        contents: These columns of all rows, with codes: texts, and pictures as absolute paths or
+            as bytes.
         modalities: What each column holds.
         scores: Shape (rows,), float64: similarities (SCORED), a teacher's margins (NEGATIVES), or
             None.
@@ -127,5 +128,4 @@ class Examples:
 
     def _items(self, column: int, rows: np.ndarray) -> list[Any]:
         found = self.contents.items(column, rows)
-        # A picture is a path, not a text: its type tells the encoder.
-        return [Path(item) for item in found] if self.modalities[column] == "image" else found
+        return picture_items(found) if self.modalities[column] == "image" else found

@@ -7,13 +7,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nearer.data.cells import is_bytes
+
 
 def fingerprint(table: pa.Table) -> str:
     """The SHA-256 of names, order and contents of the columns, as 64 hex digits.
 
     How the rows are chunked, and whether strings have 32 or 64 bit offsets, makes no difference;
-    a null and an empty string do, and so does the order of rows. Of pictures the paths are hashed,
-    not the files.
+    a null and an empty string do, and so does the order of rows. Of pictures given as paths the
+    paths are hashed, not the files.
 
     Example:
         >>> table = pa.table({"text": ["a", "b"]})
@@ -66,7 +68,7 @@ class _Column:
     def update(self, chunk: pa.Array) -> None:
         if pa.types.is_dictionary(chunk.type):
             chunk = pc.cast(chunk, chunk.type.value_type)
-        if _is_string(chunk.type):
+        if _is_string(chunk.type) or is_bytes(chunk.type):
             lengths = pc.cast(pc.binary_length(chunk), pa.int64())
             self._shape.update(pc.fill_null(lengths, -1).to_numpy().tobytes())
             self._content.update(_bytes(chunk))
@@ -79,7 +81,7 @@ class _Column:
                 self._content.update(said.encode() + b"\n")
 
     def digest(self) -> bytes:
-        kind = "string" if _is_string(self._kind) else str(self._kind)
+        kind = "string" if _is_string(self._kind) else str(self._kind).removeprefix("large_")
         return hashlib.sha256(
             kind.encode() + self._shape.digest() + self._content.digest()
         ).digest()
@@ -90,11 +92,12 @@ def _is_string(kind: pa.DataType) -> bool:
 
 
 def _bytes(chunk: pa.Array) -> bytes:
-    """The bytes of all strings that are not null, one after the other."""
+    """The bytes of all cells that are not null, one after the other."""
     chunk = pc.drop_null(chunk) if chunk.null_count else chunk
     if not len(chunk):
         return b""
-    width = np.int64 if pa.types.is_large_string(chunk.type) else np.int32
+    wide = pa.types.is_large_string(chunk.type) or pa.types.is_large_binary(chunk.type)
+    width = np.int64 if wide else np.int32
     _, offsets, data = chunk.buffers()
     ends = np.frombuffer(offsets, dtype=width)[chunk.offset : chunk.offset + len(chunk) + 1]
     first, last = int(ends[0]), int(ends[-1])

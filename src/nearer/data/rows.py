@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, NoReturn
@@ -170,7 +171,15 @@ def _text(value: Any) -> Any:
         return fspath(value)
     if isinstance(value, (bool, int, float)):
         return str(value)
-    return value
+    return _file_of(value) if hasattr(value, "getexif") else value
+
+
+def _file_of(picture: Any) -> bytes:
+    """A picture of Pillow as the bytes of a file that loses nothing."""
+    file = BytesIO()
+    form = "PNG" if picture.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else "TIFF"
+    picture.save(file, form, exif=picture.getexif())
+    return file.getvalue()
 
 
 def quoted(names: Iterable[str]) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from nearer.encoder.pictures import rgb_of
+
 KEY_BYTES = 16
 """Length of a key; of a billion different items two have the same with a chance of 1e-21."""
 
@@ -22,7 +24,7 @@ def content_keys(items: Iterable[Any]) -> np.ndarray:
     picture under two names is the same item, and a file that was replaced is another one.
 
     Args:
-        items: Texts, paths, or pictures in memory that can be hashed by `tobytes()`.
+        items: Texts, and pictures: paths, the bytes of files, or pictures of Pillow.
 
     Returns:
         Shape (n, 16), uint8 (BLAKE2b).
@@ -43,6 +45,10 @@ def _digest(item: Any) -> bytes:
     if isinstance(item, str):
         content = item.encode("utf-8", "surrogatepass")
         return hashlib.blake2b(content, digest_size=KEY_BYTES).digest()
+    if isinstance(item, bytes):  # of the same picture in a file the key is the same
+        return hashlib.blake2b(item, digest_size=KEY_BYTES, person=b"picture").digest()
+    if hasattr(item, "getexif"):  # a picture of Pillow, by what one sees
+        item = rgb_of(item)
     if isinstance(item, Path):
         stat = item.stat()
         return _of_file(str(item), stat.st_mtime_ns, stat.st_size)

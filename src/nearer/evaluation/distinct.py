@@ -1,12 +1,12 @@
 """Embeds the rows of a collection, equal items once, whole or block by block. Searches nothing."""
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
+from nearer.data.pictures import picture_items
 from nearer.encoder.content import KEY_BYTES, content_keys
 from nearer.encoder.protocol import Encoder, Side
 from nearer.errors import DataError, UsageError
@@ -41,12 +41,12 @@ class Distinct:
 
     Args:
         encoder: The model.
-        items: Texts or paths, one for each row.
+        items: Texts, paths or bytes, one for each row.
         side: "query" or "document".
         encode: How to embed.
         advance: Called with the number of rows done since the last call.
         truncate_dim: Keep only so many leading dimensions; None for all.
-        pictures: Whether the items are paths of pictures.
+        pictures: Whether the items are pictures.
 
     Attributes:
         encoded: Items that had to be embedded so far; the others were found, or equal one that was.
@@ -117,8 +117,8 @@ class Distinct:
         where = where[new >= first]
         block = self._items.slice(start, len(codes))
         items: list[Any] = block.take(pa.array(where)).to_pylist()
-        if self._pictures:  # a picture is a path, not a text: its type tells the encoder
-            items = [Path(item) for item in items]
+        if self._pictures:
+            items = picture_items(items)
         embedded = self._encode(
             self._encoder, items, self._side, advance=self._advance, fresh=self._count
         )

@@ -51,7 +51,8 @@ def signed(value: float) -> str:
         >>> signed(-0.25)
         '−0.25000'
     """
-    return f"{value:+.5f}".replace("-", "−")
+    said = f"{value:+.5f}".replace("-", "−")
+    return said if float(said[1:]) else said[1:]  # nothing has no sign
 
 
 @cache

@@ -1,7 +1,6 @@
 """How near an export is to its artifact: on which rows, by cosine, by metrics. Writes nothing."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import pyarrow as pa
 
 from nearer.callbacks import EvaluationCallback
 from nearer.data.collection import Collection
+from nearer.data.pictures import picture_items
 from nearer.encoder.embedding import encode
 from nearer.encoder.protocol import Encoder, Side, Track
 from nearer.encoder.sharing import SharedEmbeddings
@@ -73,7 +73,7 @@ def rows_to_check(
 def _some(rows: Collection) -> list[Any]:
     chosen = np.unique(np.linspace(0, len(rows) - 1, ROWS).astype(np.int64))
     items: list[Any] = rows.items.take(pa.array(chosen)).to_pylist()
-    return [Path(item) for item in items] if rows.modality == "image" else items
+    return picture_items(items) if rows.modality == "image" else items
 
 
 def compute_in_float32(encoder: Encoder) -> None:

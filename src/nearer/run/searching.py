@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nearer.data.evaluation_sets import read_collection
+from nearer.data.pictures import picture_items
 from nearer.encoder.protocol import Track, untracked
 from nearer.encoder.sharing import SharedEmbeddings
 from nearer.encoder.store import default_store
@@ -68,12 +69,17 @@ class SearchedFile:
         items = self._rows.items.to_pylist()
         self.pictures = self._rows.modality == "image"
         if self.pictures:
-            items = [Path(item) for item in items]
+            items = picture_items(items)
         with track("Embedding index", len(items)) as advance:
             self._index = self._encode(self._encoder, items, "document", advance=advance)
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def _shown(self, row: int) -> str:
+        """The text or path of a row; of a picture that was given as bytes the id."""
+        item = self._rows.items[row].as_py()
+        return item if isinstance(item, str) else str(self._rows.ids[row].as_py())
 
     def find(self, query: str, limit: int = 10) -> list[Hit]:
         """The nearest rows to a query.
@@ -101,7 +107,7 @@ class SearchedFile:
             ) from error
         found = search(embedded, self._index, min(limit, len(self._rows)), self._distance)
         return [
-            Hit(rank, self._rows.ids[row].as_py(), score, self._rows.items[row].as_py())
+            Hit(rank, self._rows.ids[row].as_py(), score, self._shown(row))
             for rank, (row, score) in enumerate(
                 zip(found.rows[0].tolist(), found.scores[0].tolist(), strict=True), start=1
             )

@@ -132,7 +132,8 @@ def _items(side: Collection, ids: Sequence[str]) -> list[str]:
     rows = _rows(side, ids)
     there = pa.array(rows, mask=rows < 0)
     texts = plain(side.items).take(there).to_pylist()
-    return [known if text is None else text for known, text in zip(ids, texts, strict=True)]
+    # The bytes of a picture are nothing to read.
+    return [t if isinstance(t, str) else known for known, t in zip(ids, texts, strict=True)]
 
 
 def _labels(side: Collection, ids: Sequence[str]) -> list[str | None]:

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+from PIL.Image import Image
 
 from nearer.artifact.manifest import is_artifact
 from nearer.artifact.store import load_artifact
 from nearer.data.evaluation_sets import Collection, read_collection
+from nearer.data.pictures import picture_items
 from nearer.data.rows import encodable
 from nearer.encoder.loading import load_encoder
 from nearer.encoder.protocol import Encoder, Side, untracked
@@ -50,17 +52,21 @@ def encode_data(model: Any, data: Any, side: Side, device: str, track: Any = Non
             raise DataError(
                 f"data, item {wrong}: {data[wrong]!r:.40}; a list holds texts, or paths of pictures"
             )
-    if isinstance(data, list) and not all(encodable(str(item)) for item in data):
+    if isinstance(data, list) and not all(encodable(i) for i in map(_name, data)):
         raise DataError("data: a text holds half of a surrogate pair, which is no character")
-    if isinstance(data, list) and all(isinstance(item, str | Path) for item in data):
+    if isinstance(data, list) and all(isinstance(i, str | Path | bytes | Image) for i in data):
         items = data
     else:
         collection = _collection(data)
         items = collection.items.to_pylist()
-        items = [Path(item) for item in items] if collection.modality == "image" else items
+        items = picture_items(items) if collection.modality == "image" else items
     encoder = open_encoder(model, device)
     with (track or untracked)("Embedding", len(items)) as advance:
         return SharedEmbeddings(default_store())(encoder, items, side, advance=advance)
+
+
+def _name(item: Any) -> str:
+    return str(item) if isinstance(item, str | Path) else ""
 
 
 def _collection(data: Any) -> Collection:

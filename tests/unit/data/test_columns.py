@@ -1,3 +1,5 @@
+from io import BytesIO
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -256,7 +258,33 @@ def test_the_image_feature_of_datasets(picture):
     data = datasets.Dataset.from_dict(
         {"text": ["a"], "image": [Image.new("RGB", (2, 2))]}, features
     )
-    assert 'column "image" holds the bytes of pictures' in refused(data)
+    (item,) = read_examples(data).batch(np.array([0])).columns[1].items
+    assert Image.open(BytesIO(item)).size == (2, 2)
+
+
+def test_pictures_as_bytes_objects_and_urls_are_the_same_picture(picture):
+    spellings = [picture.as_uri(), str(picture), picture]
+    assert (
+        read_examples([{"text": "a", "image": s} for s in spellings]).codes[1].tolist() == [0] * 3
+    )
+    content = picture.read_bytes()
+    examples = read_examples([{"text": "a", "image": content}, {"text": "b", "image": content}])
+    assert examples.batch(np.array([1])).columns[1].items == [content]
+    assert examples.codes[1].tolist() == [0, 0]
+    red, blue = Image.new("RGB", (3, 2), "red"), Image.new("CMYK", (3, 2))
+    examples = read_examples([{"text": "a", "image": red}, {"text": "b", "image": blue}])
+    items = examples.batch(np.array([0, 1])).columns[1].items
+    assert [Image.open(BytesIO(item)).mode for item in items] == ["RGB", "CMYK"]
+    assert examples.fingerprint != read_examples(one(text="a", image=red)).fingerprint
+
+
+def test_bytes_that_are_no_picture_and_urls_of_other_machines(picture):
+    rows = [{"text": t, "image": b} for t, b in (("a", picture.read_bytes()), ("b", b"no"))]
+    message = refused(rows)
+    assert 'row 1, column "image": not a picture' in message
+    assert len(read_examples(rows, on_bad_row="skip")) == 1
+    message = refused(one(text="a", image="https://example.org/a.png"))
+    assert "not a file of this machine: https://example.org/a.png" in message
 
 
 def test_take_and_batches_over_many_chunks(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from support import makers
 
-from nearer.data import cells
+from nearer.data import pictures as cells
 from nearer.encoder import pictures
 from nearer.encoder.pictures import rgb_of
 from nearer.errors import DataError

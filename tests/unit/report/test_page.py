@@ -6,7 +6,7 @@ import pytest
 from lxml import html as lxml_html
 
 from nearer.report.content import Headline, Hit, Page, Queries, Query, Table
-from nearer.report.page import render
+from nearer.report.page import render, signed
 from nearer.report.plot import Plot, Series
 
 EVIL = [
@@ -129,3 +129,10 @@ def test_plots_say_their_values() -> None:
     said = [title.text for title in svg.xpath(".//title")]
     assert said == ["m", "m, epoch 0, step 0: 0.50000", "m, epoch 1, step 10: 0.75000 (kept)"]
     assert "stopped early at step 10" in svg.xpath(".//desc")[0].text
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.5, "+0.50000"), (-0.5, "−0.50000"), (0.0, "0.00000"), (-1e-9, "0.00000")]
+)
+def test_a_difference_has_its_sign(value: float, said: str) -> None:
+    assert signed(value) == said
