@@ -4,6 +4,7 @@ A block whose commands only parse here stands below `<!-- not run: why -->`. Blo
 in test_docs.py.
 """
 
+import io
 import re
 import shlex
 import shutil
@@ -49,8 +50,8 @@ class Command:
 
     @property
     def words(self) -> list[str]:
-        """The arguments of nearer, whoever launches it."""
-        return shlex.split(NEARER.sub("", self.text))
+        """The arguments of nearer, whoever launches it, without what the shell takes."""
+        return shlex.split(re.sub(r" [<>|] .*", "", NEARER.sub("", self.text)))
 
     @property
     def is_form(self) -> bool:
@@ -100,11 +101,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Path:
 def workplace(
     finished: Path, tmp_path: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """A copy of it, where "minilm" is a tiny model and nothing opens a browser."""
+    """A copy of it, where "minilm" is a tiny model; stdin has one line, browsers stay shut."""
     shutil.copytree(finished, tmp_path / "work")
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.delenv("NEARER_RUNS", raising=False)
     monkeypatch.setattr("webbrowser.open", lambda url: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO("cheap shoes in red\n"))
     monkeypatch.setattr(
         catalog, "packaged_weights", lambda entry: tiny_bert if entry.name == "minilm" else None
     )
