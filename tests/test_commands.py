@@ -50,13 +50,8 @@ class Command:
 
     @property
     def words(self) -> list[str]:
-        """The arguments of nearer, whoever launches it."""
-        return shlex.split(NEARER.sub("", self.text).partition(" < ")[0])
-
-    @property
-    def asked(self) -> str:
-        """What its stdin gives: a query where a file is redirected to it, else nothing."""
-        return "cheap shoes in red\n" if " < " in self.text else ""
+        """The arguments of nearer, whoever launches it, without what the shell takes."""
+        return shlex.split(re.sub(r" [<>|] .*", "", NEARER.sub("", self.text)))
 
     @property
     def is_form(self) -> bool:
@@ -106,11 +101,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Path:
 def workplace(
     finished: Path, tmp_path: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """A copy of it, where "minilm" is a tiny model and nothing opens a browser."""
+    """A copy of it, where "minilm" is a tiny model; stdin has one line, browsers stay shut."""
     shutil.copytree(finished, tmp_path / "work")
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.delenv("NEARER_RUNS", raising=False)
     monkeypatch.setattr("webbrowser.open", lambda url: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO("cheap shoes in red\n"))
     monkeypatch.setattr(
         catalog, "packaged_weights", lambda entry: tiny_bert if entry.name == "minilm" else None
     )
@@ -146,12 +142,8 @@ def test_every_form_names_a_command_and_options_that_are_there(command: Command)
 
 @pytest.mark.parametrize("command", RUN.values(), ids=lambda c: c.name)
 def test_every_command_runs(
-    command: Command,
-    workplace: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    command: Command, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(command.asked))
     if "--name" in command.words and "--resume" not in command.words:  # it must not be taken
         name = command.words[command.words.index("--name") + 1]
         shutil.rmtree(Path("runs/default", name), ignore_errors=True)
