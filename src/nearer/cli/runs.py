@@ -22,8 +22,6 @@ app = App(
     result_action="return_value",
 )
 
-app.command("nearer.cli.push:push", name="push")
-
 Json = Annotated[bool, Parameter(help="Print one JSON object and nothing else.")]
 RunsDir = Annotated[
     Path | None, Parameter(help="Folder of all runs; default: NEARER_RUNS, else ./runs.")
@@ -213,6 +211,9 @@ def examples(
     else:
         run.display_examples(k, queries, evaluation)
     return 0
+
+
+app.command("nearer.cli.push:push", name="push")
 
 
 def _points(text: str) -> tuple[int | str, int | str]:
