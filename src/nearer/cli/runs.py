@@ -24,8 +24,6 @@ app = App(
     result_action="return_value",
 )
 
-app.command("nearer.cli.push:push", name="push")
-
 Json = Annotated[bool, Parameter(help="Print one JSON object and nothing else.")]
 RunsDir = Annotated[
     Path | None, Parameter(help="Folder of all runs; default: NEARER_RUNS, else ./runs.")
@@ -243,3 +241,6 @@ def _one_of(option: str, value: str | None, known: tuple[str, ...]) -> None:
 
 def _cell(value: Any) -> str:
     return "-" if value is None else str(value)
+
+
+app.command("nearer.cli.push:push", name="push")
