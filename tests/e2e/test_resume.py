@@ -7,8 +7,11 @@ import signal
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
+from PIL import Image
 from support.cli import Bench
+from support.tiny import save_tiny_vit
 
 import nearer
 from nearer.run.checkpoint import all_checkpoints, read_checkpoint
@@ -64,6 +67,20 @@ def frozen_tower(bench: Bench) -> dict[str, Any]:
     return {**towers(bench), **loss, **frozen, "both_directions": True}
 
 
+def pictures(bench: Bench) -> dict[str, Any]:
+    """Labelled pictures, each of which is another view at every epoch."""
+    folder = Path(bench.write("pictures.csv", "")).parent
+    lines = ["image,label"]
+    for i in range(12):
+        pixels = np.random.default_rng(i).integers(0, 255, (20, 24, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+        lines.append(f"{i}.png,{i % 3}")
+    model = str(save_tiny_vit(folder))
+    train = bench.write("pictures.csv", "\n".join(lines) + "\n")
+    nothing: dict[str, Any] = dict.fromkeys(("query_data", "index_data", "qrels", "limit"))
+    return {"model": model, "train_data": train, **nothing, "batch_size": 6, "items_per_class": 2}
+
+
 CASES: dict[str, Any] = {
     "pairs": lambda bench: {"epochs": 3, "patience": 2},
     "validation": lambda bench: {"val_split": 0.2, "evaluate_every": 2, "patience": 3},
@@ -72,6 +89,7 @@ CASES: dict[str, Any] = {
     "towers": towers,
     "frozen tower": frozen_tower,
     "two passes": lambda bench: {"micro_batch": 4},
+    "pictures": pictures,
     "lora": lambda bench: {"lora": 2, "frozen_cache": 0},
 }
 

@@ -1,4 +1,4 @@
-"""Encoders that are real but take milliseconds: a two-layer BERT with its own vocabulary."""
+"""Encoders that are real but take milliseconds: a BERT with its own vocabulary, a ViT."""
 
 import string
 from pathlib import Path
@@ -21,6 +21,9 @@ from transformers import (
     SiglipImageProcessorPil,
     SiglipModel,
     SiglipProcessor,
+    ViTConfig,
+    ViTImageProcessorPil,
+    ViTModel,
 )
 
 WORDS = (
@@ -68,6 +71,28 @@ def save_tiny_bert(folder: Path, seed: int = 0) -> Path:
     )
     target = folder / "tiny-bert"
     model.save_pretrained(str(target), create_model_card=False)
+    return target
+
+
+def save_tiny_vit(folder: Path) -> Path:
+    """Write a SentenceTransformer folder for pictures: one layer, 16 dimensions, 16 pixels."""
+    torch.manual_seed(0)
+    config = ViTConfig(
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        image_size=16,
+        patch_size=8,
+    )
+    plain = folder / "plain-vit"
+    ViTModel(config).save_pretrained(plain)
+    ViTImageProcessorPil(size={"height": 16, "width": 16}).save_pretrained(plain)
+    modules = [Transformer(str(plain)), Pooling(16, pooling_mode="mean"), Normalize()]
+    target = folder / "tiny-vit"
+    SentenceTransformer(modules=modules, device="cpu").save_pretrained(
+        str(target), create_model_card=False
+    )
     return target
 
 

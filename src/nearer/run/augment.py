@@ -53,12 +53,13 @@ class AugmentedBatches:
 def augmentation_of(plan: Plan) -> Augmentation | None:
     """What is done to the pictures of a run; None where they are taken as they are.
 
-    Without being asked for it is done to labelled pictures, whose backbone learns.
+    Without being asked for it is done to labelled pictures whose backbone learns, but not where a
+    module of the user's own prepares them.
     """
     spec = plan.spec
     if "image" not in plan.train.modalities:
         return None
     if spec.augment is not None:
         return read_augmentation(spec.augment)
-    learns = spec.freeze not in ("backbone", "index")
-    return Augmentation() if plan.kind == "labelled" and learns else None
+    wanted = plan.kind == "labelled" and spec.freeze not in ("backbone", "index")
+    return Augmentation() if wanted and not spec.prepares_itself else None

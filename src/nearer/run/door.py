@@ -84,6 +84,10 @@ def check(spec: RunSpec, kept_in: Keep | None = None) -> Plan:
                 faults.get(partial(known_depths, model, type(model).__name__))
     if spec.compile:
         faults.get(lambda: check_compiler(spec.device))
+    if spec.augment and spec.prepares_itself:
+        faults.add("augment: a module of your own prepares its pictures; vary them there")
+    if spec.augment and train is not None and "image" not in train.modalities:
+        faults.add(f"augment: {train.source} has no pictures; leave augment out")
     loss = "InfoNCE" if spec.loss == "auto" else faults.get(lambda: check_name(spec.loss))
     kind = ""
     if train is not None:

@@ -250,6 +250,12 @@ class RunSpec(BaseModel):
         return any(getattr(self, name) is not None for name in STOPPING)
 
     @property
+    def prepares_itself(self) -> bool:
+        """Whether a module of the user's own, with its own function, prepares items."""
+        models = (self.model, self.query_model, self.index_model)
+        return any(callable(m) and not hasattr(m, "get_embedding_dimension") for m in models)
+
+    @property
     def runs_folder(self) -> Path:
         """Folder of all runs."""
         return runs_folder(self.runs_dir)

@@ -51,6 +51,20 @@ def test_a_module_without_layers() -> None:
         freeze_layers(Letters(), 0)
 
 
+def test_a_head_with_a_hidden_layer_begins_as_a_linear_one_on_what_is_positive(
+    model: SentenceTransformer,
+) -> None:
+    encoder = with_head(load_encoder(model), 8, "mlp")
+    assert encoder.dimension == 8
+    assert [type(m).__name__ for m in encoder.model] == [
+        "Transformer", "Pooling", "Dense", "Dense", "Normalize",
+    ]  # fmt: skip
+    came = encoder.as_it_came()
+    np.testing.assert_array_equal(
+        encode(came, TEXTS, "query"), encode(load_encoder(model), TEXTS, "query")
+    )
+
+
 def test_everything(model: SentenceTransformer) -> None:
     model.train()
     freeze_all(model)
