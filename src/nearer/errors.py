@@ -12,7 +12,7 @@
     ├── ArtifactError            1    an artifact that is damaged or was not written by us
     ├── NonFiniteLoss            1    loss or gradient became NaN or infinite
     ├── ProcessLost              1    another process of the run failed, died or does not answer
-    └── Interrupted              130  Ctrl-C or SIGTERM (143); carries the run
+    └── Interrupted              130  Ctrl-C, SIGTERM (143), `nearer runs stop`; carries the run
 
 The number is the exit code of the command line. A message names the thing, the place and the way
 out.
@@ -89,10 +89,10 @@ class ProcessLost(NearerError):
 
 
 class Interrupted(NearerError):
-    """A signal ended the fit gracefully; the best model so far was kept.
+    """A signal, or who asked the run to stop, ended the fit gracefully; the best model was kept.
 
     Args:
-        signal_name: "SIGINT" or "SIGTERM".
+        signal_name: "SIGINT", "SIGTERM", or who asked for a stop.
 
     Attributes:
         result: The loop's result up to the interruption (`FitResult`), set by the loop.

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -90,6 +91,11 @@ class ProgressBar(Callback):
                 yield lambda done: self._progress.advance(task, done)
             finally:
                 self._progress.remove_task(task)
+
+    def mute(self) -> None:
+        """Show nothing from here on, and no log lines either: nobody looks."""
+        self.console = Console(file=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        self._live = False
 
     def on_fit_begin(self, ctx: Context) -> None:
         """Show the bars."""

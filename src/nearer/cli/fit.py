@@ -37,6 +37,7 @@ FitOptions = make_dataclass(
     namespace={"__module__": __name__},
 )
 NONE_GIVEN = FitOptions()
+Detach = Annotated[bool, Parameter(help="Run in the background; print the name and return.")]
 
 
 def fit(
@@ -44,6 +45,7 @@ def fit(
     /,
     *,
     options: Annotated[FitOptions, Parameter(name="*")] = NONE_GIVEN,  # type: ignore[valid-type]
+    detach: Detach = False,
     json: Annotated[bool, Parameter(help="Print one JSON object and nothing else.")] = False,
 ) -> int:
     """Fine-tune a model on your own data; options override those of the spec file.
@@ -56,11 +58,15 @@ def fit(
         value = getattr(options, option.name)
         if value is not None:
             given[option.name] = value
-    return execute_and_print(given, json)
+    return execute_and_print(given, json, detach)
 
 
-def execute_and_print(given: dict[str, Any], json: bool) -> int:
+def execute_and_print(given: dict[str, Any], json: bool, detach: bool = False) -> int:
     """Run what some options describe, and print its result, also where a signal ended it."""
+    if detach:
+        from nearer.cli.detached import start
+
+        return start(given, json)
     from nearer.run.execute import execute
     from nearer.run.launch import is_main
 

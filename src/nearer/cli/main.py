@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import cyclopts
 from cyclopts import App, CycloptsError
@@ -49,10 +50,17 @@ def run(arguments: Sequence[str]) -> int:
         The exit code: 0 finished or stopped early, 1 failed, 2 usage or bad input, 130 interrupted
         (143 by SIGTERM).
     """
-    try:
-        result = make_app()(
+    return guarded(
+        lambda: make_app()(
             list(arguments), exit_on_error=False, print_error=False, help_on_error=False
         )
+    )
+
+
+def guarded(command: Callable[[], Any]) -> int:
+    """Do what a command does; its errors are told on stderr and become exit codes."""
+    try:
+        result = command()
     except CycloptsError as error:
         return _fail(str(error).strip(), 2)
     except NearerError as error:

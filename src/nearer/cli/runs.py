@@ -1,9 +1,8 @@
-"""`nearer runs`: list runs, show one, go on with one, read its log, delete one."""
+"""`nearer runs`: list runs, show one, delete one; where its other commands are."""
 
 import json as jsonlib
 import shlex
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 app = App(
     name="runs",
-    help="List runs, show one, compare two, write a report, go on with one, push or delete one.",
+    help="List runs, show one, stop one, go on with one, compare two, push or delete one.",
     help_format="plaintext",
     default_parameter=Parameter(negative=()),
     result_action="return_value",
@@ -32,6 +31,8 @@ RunsDir = Annotated[
 
 for _name in ("compare", "examples", "report"):  # imported when they are called
     app.command(f"nearer.cli.comparing:{_name}", name=_name)
+for _name in ("resume", "logs", "stop"):
+    app.command(f"nearer.cli.working:{_name}", name=_name)
 
 COLUMNS = {
     "experiment": "experiment",
@@ -129,67 +130,6 @@ def show(
 
 
 @app.command
-def resume(
-    name: str,
-    /,
-    *,
-    verify: Annotated[
-        bool, Parameter(help="Replay the last steps before the checkpoint and compare.")
-    ] = False,
-    experiment: str | None = None,
-    runs_dir: RunsDir = None,
-    json: Json = False,
-) -> int:
-    """Go on with a run that was interrupted, failed or killed, from its last checkpoint.
-
-    Args:
-        name: The run.
-        experiment: Needed only where two experiments have a run of that name.
-    """
-    from nearer.cli.fit import execute_and_print
-
-    options: dict[str, Any] = {"name": name, "resume": True}
-    if verify:
-        options["verify"] = True
-    if experiment is not None:
-        options["experiment"] = experiment
-    if runs_dir is not None:
-        options["runs_dir"] = str(runs_dir)
-    return execute_and_print(options, json)
-
-
-@app.command
-def logs(
-    name: str,
-    /,
-    *,
-    follow: Annotated[bool, Parameter(help="Go on until the run has ended.")] = False,
-    experiment: str | None = None,
-    runs_dir: RunsDir = None,
-) -> int:
-    """Print the log of a run.
-
-    Args:
-        name: The run.
-        experiment: Needed only where two experiments have a run of that name.
-    """
-    run = get_run(name, experiment, runs_dir)
-    printed = 0
-    while True:
-        working = run.status in ("created", "running")  # asked first, so that no end is missed
-        said = run.logs()
-        print(said[printed:], end="", flush=True)
-        printed = len(said)
-        if not (follow and working):
-            return 0
-        time.sleep(POLL)
-
-
-POLL = 0.5
-"""Seconds from one look at a log that is followed to the next."""
-
-
-@app.command
 def delete(
     name: str,
     /,
@@ -226,8 +166,8 @@ def _next(run: "Run", experiment: str | None, runs_dir: Path | None) -> list[str
     rest += ["--runs-dir", str(runs_dir)] if runs_dir else []
     verbs = {
         "finished": ("compare", "examples") if run.evaluations else (),
-        "running": ("logs",),
-        "created": ("logs",),
+        "running": ("logs", "stop"),
+        "created": ("logs", "stop"),
     }.get(run.status, ("resume",))
     return [shlex.join(["nearer", "runs", verb, run.name, *rest]) for verb in (*verbs, "report")]
 

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -16,12 +17,7 @@ from nearer.encoder.kept import KeptFolders, default_kept
 from nearer.encoder.protocol import Precision, Track, untracked
 from nearer.encoder.sharing import SharedEmbeddings
 from nearer.encoder.store import default_store
-from nearer.errors import (
-    Interrupted,
-    NearerError,
-    ProcessLost,
-    UsageError,
-)
+from nearer.errors import Interrupted, NearerError, ProcessLost, UsageError
 from nearer.loop.fit import fit as run_loop
 from nearer.loop.world import World
 from nearer.run.build import (
@@ -48,7 +44,7 @@ from nearer.run.finish import (
     next_command,
     say_how_it_went,
 )
-from nearer.run.folder import log_to, note_end, take_folder
+from nearer.run.folder import log_to, note_end, note_failure, take_folder
 from nearer.run.forecast import with_forecast
 from nearer.run.handle import Run
 from nearer.run.launch import main_first, on_all, open_world, quiet_but_first
@@ -57,18 +53,24 @@ from nearer.run.record import RunFolder, now
 from nearer.run.recorder import Recorder
 from nearer.run.report import try_report
 from nearer.run.resume import ANEW, Resumption, resume_command, spec_of, take_up
-from nearer.run.secrets import masked
 from nearer.run.ship import check_push, push_at_the_end
 from nearer.run.signals import SignalWatch
+from nearer.run.stopping import Requests, forget
 from nearer.run.stopwatch import Stopwatch
 from nearer.run.texts import Texts
 from nearer.run.tokenise import tokenise_data
 
 LOGGER = logging.getLogger("nearer")
+Begun = Callable[[RunFolder, ProgressBar], None]
 
 
-def execute(options: dict[str, Any]) -> Run:
+def execute(options: dict[str, Any], begun: Begun | None = None) -> Run:
     """Run what some options describe, from the check at the door to the artifact.
+
+    Args:
+        options: As they were given.
+        begun: Called once the run has its folder and its log; from then on it is kept, whatever
+            comes of it.
 
     Returns:
         The finished run.
@@ -98,9 +100,12 @@ def execute(options: dict[str, Any]) -> Run:
         stack.callback(release, folder.path)
         bar = next(c for c in plan.callbacks if isinstance(c, ProgressBar))
         if world.is_main:
-            stack.enter_context(log_to(folder, append=earlier is not None))
+            stack.enter_context(log_to(folder))
+            if begun is not None:
+                begun(folder, bar)
             stack.enter_context(bar)
-        watch = stack.enter_context(SignalWatch())
+        stack.callback(forget, folder.path)
+        watch = stack.enter_context(SignalWatch(Requests(folder.path)))
         track = bar.track if world.is_main else untracked
         try:
             run = _run(plan, folder, track, watch, encode, accelerator, world, keep, resumption)
@@ -113,15 +118,11 @@ def execute(options: dict[str, Any]) -> Run:
             world.fail(error)
             if isinstance(error, NearerError) and not isinstance(error, ProcessLost):
                 error.told = not world.is_main  # which it reaches, or reaches as a ProcessLost
-            if isinstance(error, UsageError) and earlier is None and not folder.metrics.exists():
+            fresh = earlier is None and begun is None and not folder.metrics.exists()
+            if isinstance(error, UsageError) and fresh:
                 folder.remove()  # only the model could tell; nothing was started, nothing is left
                 raise
-            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            notes = getattr(error, "__notes__", [])
-            whole = [f"{type(error).__name__}: {error}".removesuffix(": "), *notes]
-            said = masked("; ".join(whole))
-            note_end(folder, error, status=status, error=said, finished=now())
-            LOGGER.error("Run %s %s: %s", folder.path.name, status, said)
+            note_failure(folder, error)
             if isinstance(error, OSError) and is_disk_fault(error):
                 raise disk_fault(error, folder.path) from error
             raise

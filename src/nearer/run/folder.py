@@ -13,10 +13,11 @@ from nearer.run.disk import disk_fault
 from nearer.run.door import Plan
 from nearer.run.launch import on_all
 from nearer.run.names import draw_name
-from nearer.run.record import Elsewhere, RunFolder, create, fresh_record
-from nearer.run.secrets import Masking
+from nearer.run.record import Elsewhere, RunFolder, create, fresh_record, now
+from nearer.run.secrets import Masking, masked
 from nearer.run.spec import RunSpec
 from nearer.run.spec_json import spec_to_json
+from nearer.run.stopping import forget
 
 LOGGER = logging.getLogger("nearer")
 
@@ -32,6 +33,7 @@ def take_folder(plan: Plan, earlier: RunFolder | None, world: World) -> RunFolde
             return _create(plan.spec, described)
         try:
             lock.take(earlier.path)
+            forget(earlier.path)  # what a process that was killed did not come to obey
             fresh = fresh_record(plan.spec.experiment, earlier.path.name, described)
             before = earlier.read()
             created = before.get("created", fresh["created"])
@@ -66,6 +68,15 @@ def note_end(folder: RunFolder, failure: BaseException, **values: Any) -> None:
         failure.add_note(f"{folder.record} could not be brought up to date: {error}")
 
 
+def note_failure(folder: RunFolder, error: BaseException) -> None:
+    """Record that a run failed, or was left in the middle of a step, and tell it."""
+    status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    notes = getattr(error, "__notes__", [])
+    said = masked("; ".join([f"{type(error).__name__}: {error}".removesuffix(": "), *notes]))
+    note_end(folder, error, status=status, error=said, finished=now())
+    LOGGER.error("Run %s %s: %s", folder.path.name, status, said)
+
+
 class LogFile(logging.FileHandler):
     """log.txt; what cannot be written of it is told once, on the console, and passed over."""
 
@@ -87,10 +98,10 @@ class LogFile(logging.FileHandler):
 
 
 @contextmanager
-def log_to(folder: RunFolder, append: bool = False) -> Iterator[None]:
+def log_to(folder: RunFolder) -> Iterator[None]:
     """Write what the console says to the run's log.txt as well, plain; a resume goes on in it."""
     try:
-        handler = LogFile(folder.log, mode="a" if append else "w", encoding="utf-8")
+        handler = LogFile(folder.log, mode="a", encoding="utf-8")
     except OSError as error:
         LOGGER.warning("there is no log of this run: %s", error)
         yield

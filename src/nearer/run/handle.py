@@ -132,6 +132,25 @@ class Run:
 
         return export(self.artifact, format, output, data)
 
+    def stop(self) -> str | None:
+        """Ask the run to stop, wherever it is at work; returns at once, see `wait`.
+
+        Returns:
+            Who had asked before, and when; None where nobody had.
+
+        Raises:
+            UsageError: It has ended, or is dead.
+        """
+        from nearer.run.stopping import ask
+
+        return ask(self._folder)
+
+    def wait(self, timeout: float | None = None) -> Status:
+        """Wait until it has ended, or for so many seconds; returns its status then."""
+        from nearer.run.stopping import wait
+
+        return wait(self._folder, timeout)
+
     def logs(self) -> str:
         """What the console said."""
         try:

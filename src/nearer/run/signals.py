@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -9,7 +10,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class SignalWatch:
-    """Remember the first signal while a fit runs; outside of the main thread do nothing.
+    """Remember the first signal while a fit runs; outside of the main thread none is caught.
+
+    Args:
+        asked: Whether somebody asked for a stop by other means, in words, or None.
 
     Example:
         >>> with SignalWatch() as watch:
@@ -17,12 +21,15 @@ class SignalWatch:
         True
     """
 
-    def __init__(self) -> None:
+    def __init__(self, asked: Callable[[], str | None] = lambda: None) -> None:
+        self._asked = asked
         self._came: str | None = None
         self._before: dict[signal.Signals, Any] = {}
 
     def __call__(self) -> str | None:
-        """The name of the signal that came, or None."""
+        """The name of the signal that came, what was asked for, or None."""
+        if self._came is None:
+            self._came = self._asked()
         return self._came
 
     def __enter__(self) -> "SignalWatch":

@@ -7,7 +7,6 @@ import pytest
 from support.written import finished, written_run
 
 from nearer.cli.main import run as cli
-from nearer.run.record import RunFolder
 
 VALUES = [[0.25, 0.5, 1.0], [1.0, 0.5, 0.75]]
 
@@ -66,23 +65,6 @@ def test_show_ends_with_what_to_do_next(runs: Path, capsys: pytest.CaptureFixtur
     ]
     assert cli(["runs", "show", "bad", "--runs-dir", str(runs)]) == 0
     assert f"  nearer runs resume bad --runs-dir {runs}\n" in capsys.readouterr().out
-
-
-def test_logs_are_followed_to_the_end(
-    runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = RunFolder(runs / "shoes" / "new")
-    folder.update(status="running", process=RunFolder(runs / "shoes" / "bad").read()["process"])
-    (folder.path / "lock").write_text(json.dumps(folder.read()["process"]))
-    folder.log.write_text("one\n")
-
-    def later(seconds: float) -> None:
-        folder.log.write_text("one\ntwo\n")
-        folder.update(status="finished")
-
-    monkeypatch.setattr("nearer.cli.runs.time.sleep", later)
-    assert cli(["runs", "logs", "new", "--follow", "--runs-dir", str(runs)]) == 0
-    assert capsys.readouterr().out == "one\ntwo\n"
 
 
 class Terminal:
