@@ -61,6 +61,8 @@ class Texts:
         if self._data is None:
             return [None for _ in texts]
         query = self._data.query
+        if _is_bytes(query):
+            return [None for _ in texts]
         rows = pc.index_in(pa.array(texts, pa.large_string()), value_set=plain(query.items))
         found: list[str | None] = plain(query.ids).take(rows).to_pylist()
         return found
@@ -129,11 +131,16 @@ def _changed(data: EvaluationSet, facts: dict[str, Any]) -> bool:
 
 
 def _items(side: Collection, ids: Sequence[str]) -> list[str]:
+    if _is_bytes(side):
+        return list(ids)
     rows = _rows(side, ids)
-    there = pa.array(rows, mask=rows < 0)
-    texts = plain(side.items).take(there).to_pylist()
-    # The bytes of a picture are nothing to read.
-    return [t if isinstance(t, str) else known for known, t in zip(ids, texts, strict=True)]
+    texts = plain(side.items).take(pa.array(rows, mask=rows < 0)).to_pylist()
+    return [known if text is None else text for known, text in zip(ids, texts, strict=True)]
+
+
+def _is_bytes(side: Collection) -> bool:
+    """Whether its items are the bytes of pictures, which are nothing to read."""
+    return pa.types.is_binary(side.items.type) or pa.types.is_large_binary(side.items.type)
 
 
 def _labels(side: Collection, ids: Sequence[str]) -> list[str | None]:
