@@ -140,7 +140,8 @@ def _items(side: Collection, ids: Sequence[str]) -> list[str]:
 
 def _is_bytes(side: Collection) -> bool:
     """Whether its items are the bytes of pictures, which are nothing to read."""
-    return pa.types.is_binary(side.items.type) or pa.types.is_large_binary(side.items.type)
+    kind = side.items.type
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _labels(side: Collection, ids: Sequence[str]) -> list[str | None]:
