@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium import webdriver
 from support.written import finished, written_run
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser")) if p), None)
 DRIVER = shutil.which("chromedriver")
 pytestmark = [

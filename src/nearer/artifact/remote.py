@@ -63,9 +63,10 @@ class Remote:
     def size(self, name: str) -> int | None:
         """How large a file is; None where there is none, or where the server does not say."""
         try:
-            return self.call(lambda: self.fs.info(self.at(name))).get("size")  # type: ignore[no-any-return]
+            size: int | None = self.call(lambda: self.fs.info(self.at(name))).get("size")
         except FileNotFoundError:
             return None
+        return size
 
     def names(self) -> list[str]:
         """What lies directly in the folder."""

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -94,7 +93,7 @@ class ProgressBar(Callback):
 
     def mute(self) -> None:
         """Show nothing from here on, and no log lines either: nobody looks."""
-        self.console = Console(file=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        self.console = Console(stderr=True, quiet=True)
         self._live = False
 
     def on_fit_begin(self, ctx: Context) -> None:

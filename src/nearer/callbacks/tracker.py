@@ -1,7 +1,8 @@
 """Tracker: hand the numbers of a run to TensorBoard, W&B, MLflow, … through accelerate."""
 
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ class Tracker(Callback):
     """Send loss, learning rate and metrics to an experiment tracker.
 
     Names are grouped the way trackers show them: `train/loss`, `train/learning_rate`,
-    `metrics/<name>`; the step is the optimizer step. A tracker that fails is warned about once
+    `metrics/<name>`; the step is the optimizer step. MLflow, which takes no "@" in a name, gets
+    `metrics/ndcg_at_10`. A run that is resumed goes on in the same run of MLflow and in the same
+    curves of TensorBoard; elsewhere it begins a new one. A tracker that fails is warned about once
     and then left alone: it never ends a run. One that does not answer is waited for once, for
     `timeout` seconds.
 
@@ -89,13 +92,20 @@ class Tracker(Callback):
         where = (self.project, self.folder) if kind.requires_logging_directory else (self.project,)
         plain = int, float, str
         config = {k: v for k, v in vars(ctx.config).items() if isinstance(v, plain)}
+        options = dict(self.options)
+        if ctx.history and self.service == "tensorboard":
+            # A resume: what was sent after the checkpoint comes again, and hides the first.
+            options.setdefault("purge_step", ctx.step + 1)
 
         def start() -> None:
-            self._tracker = kind(*where, **self.options)
+            self._tracker = kind(*where, **options)
             self._tracker.start()
-            self._tracker.store_init_configuration(config)
+            if not self._goes_on:  # else it has them, and MLflow lets none of them change
+                self._tracker.store_init_configuration(config)
 
-        self._guarded(start)
+        self._options, self._start, self._goes_on = options, start, False
+        if not ctx.history:  # else `load_state_dict` may say which run of the service it was
+            self._guarded(start)
 
     def on_train_batch_end(self, ctx: Context) -> None:
         """Log the loss and the learning rate."""
@@ -109,6 +119,16 @@ class Tracker(Callback):
         """Log every metric of this point."""
         self._log({f"metrics/{name}": value for name, value in ctx.metrics.items()}, ctx.step)
 
+    def state_dict(self) -> dict[str, Any]:
+        """The run at the service, where a resume can go on with it."""
+        run = getattr(self._tracker, "active_run", None)  # MLflow's
+        return {"run_id": run.info.run_id} if run is not None else {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on with the run at the service."""
+        if "run_id" in state:
+            self._options["run_id"], self._goes_on = state["run_id"], True
+
     def on_close(self, ctx: Context) -> None:
         """Finish the tracker's run."""
         if vars(self).get("_tracker") is not None:
@@ -118,6 +138,10 @@ class Tracker(Callback):
             self._aside.end()
 
     def _log(self, values: dict[str, float], step: int) -> None:
+        if self.service == "mlflow":
+            values = {_mlflow_name(name): value for name, value in values.items()}
+        if self._tracker is None:
+            self._guarded(self._start)
         self._guarded(lambda: self._tracker.log(values, step=step))
 
     def _guarded(self, call: Callable[[], None]) -> None:
@@ -128,3 +152,8 @@ class Tracker(Callback):
         except Exception as error:  # whatever a server or its client may raise
             self._failed = True
             LOGGER.warning("%s failed and is left alone from here: %s", self.service, error)
+
+
+def _mlflow_name(name: str) -> str:
+    """A name that MLflow takes: ndcg@10 is ndcg_at_10."""
+    return re.sub(r"[^\w\-. :/]", "_", name.replace("@", "_at_"), flags=re.ASCII)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from nearer.cli.runs import Json, RunsDir
+from nearer.cli.runs import Experiment, Json, RunsDir
 from nearer.errors import UsageError
 from nearer.run.api import get_run
 
@@ -26,7 +26,7 @@ def compare(
     show: int = 5,
     report: Annotated[bool, Parameter(help="Write a page instead, and print where it is.")] = False,
     open: Open = False,
-    experiment: str | None = None,
+    experiment: Experiment = None,
     runs_dir: RunsDir = None,
     json: Json = False,
 ) -> int:
@@ -40,7 +40,6 @@ def compare(
         metric: What to compare by; default ndcg_at_k.
         evaluation: Name of the evaluation; default: the first of the run.
         show: Most queries won, and most lost, that are shown.
-        experiment: Needed only where two experiments have a run of that name.
     """
     from nearer.run.compare import compare as compare_runs
     from nearer.run.compare import texts_of
@@ -77,7 +76,7 @@ def examples(
     k: int = 5,
     queries: Annotated[list[str] | None, Parameter(negative=())] = None,
     evaluation: str | None = None,
-    experiment: str | None = None,
+    experiment: Experiment = None,
     runs_dir: RunsDir = None,
     json: Json = False,
 ) -> int:
@@ -88,7 +87,6 @@ def examples(
         k: Most documents a query.
         queries: Id or text of a query; may be given several times. Default: a few that were drawn.
         evaluation: Name of the evaluation; default: the first of the run.
-        experiment: Needed only where two experiments have a run of that name.
     """
     run = get_run(name, experiment, runs_dir)
     if json:
@@ -103,14 +101,13 @@ def report(
     /,
     *,
     open: Open = False,
-    experiment: str | None = None,
+    experiment: Experiment = None,
     runs_dir: RunsDir = None,
 ) -> int:
     """Write the report of a run, one HTML page, and print where it is.
 
     Args:
         name: The run.
-        experiment: Needed only where two experiments have a run of that name.
     """
     _print_page(get_run(name, experiment, runs_dir).report(), open)
     return 0

@@ -2,11 +2,11 @@
 
 import json as jsonlib
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from nearer.cli.runs import Experiment, Json, RunsDir
 from nearer.run.api import get_run
 
 
@@ -16,11 +16,9 @@ def push(
     /,
     *,
     force: Annotated[bool, Parameter(help="Replace whatever is there.")] = False,
-    experiment: str | None = None,
-    runs_dir: Annotated[
-        Path | None, Parameter(help="Folder of all runs; default: NEARER_RUNS, else ./runs.")
-    ] = None,
-    json: Annotated[bool, Parameter(help="Print one JSON object and nothing else.")] = False,
+    experiment: Experiment = None,
+    runs_dir: RunsDir = None,
+    json: Json = False,
 ) -> int:
     """Copy a run's artifact to a URL, whole or not at all; one that was cut off goes on.
 
@@ -28,7 +26,6 @@ def push(
         name: The run.
         dest: Where to: s3://bucket/folder, gs://…, az://…, ssh://host/folder, file:///folder, or
             hf://user/repo (private, if it is new).
-        experiment: Needed only where two experiments have a run of that name.
     """
     from nearer.callbacks import ProgressBar
 

@@ -24,6 +24,10 @@ app = App(
 )
 
 Json = Annotated[bool, Parameter(help="Print one JSON object and nothing else.")]
+Experiment = Annotated[
+    str | None,
+    Parameter(help="Needed only where two experiments have a run of that name."),
+]
 RunsDir = Annotated[
     Path | None, Parameter(help="Folder of all runs; default: NEARER_RUNS, else ./runs.")
 ]
@@ -99,13 +103,12 @@ def list_(
 
 @app.command
 def show(
-    name: str, /, *, experiment: str | None = None, runs_dir: RunsDir = None, json: Json = False
+    name: str, /, *, experiment: Experiment = None, runs_dir: RunsDir = None, json: Json = False
 ) -> int:
     """Show one run: status, why it ended, metrics before and after, how to go on from here.
 
     Args:
         name: The run.
-        experiment: Needed only where two experiments have a run of that name.
     """
     run = get_run(name, experiment, runs_dir)
     result = run.result()
@@ -135,14 +138,13 @@ def delete(
     /,
     *,
     yes: Annotated[bool, Parameter(help="Delete without asking.")] = False,
-    experiment: str | None = None,
+    experiment: Experiment = None,
     runs_dir: RunsDir = None,
 ) -> int:
     """Delete a run with its model, metrics and log; asks before.
 
     Args:
         name: The run.
-        experiment: Needed only where two experiments have a run of that name.
     """
     from nearer.run.deleting import delete_run
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from nearer.cli.fit import Detach, execute_and_print
-from nearer.cli.runs import Json, RunsDir
+from nearer.cli.runs import Experiment, Json, RunsDir
 from nearer.run.api import get_run
 from nearer.run.record import RunFolder
 from nearer.run.stopping import at_work
@@ -20,7 +20,7 @@ def resume(
     verify: Annotated[
         bool, Parameter(help="Replay the last steps before the checkpoint and compare.")
     ] = False,
-    experiment: str | None = None,
+    experiment: Experiment = None,
     runs_dir: RunsDir = None,
     detach: Detach = False,
     json: Json = False,
@@ -29,7 +29,6 @@ def resume(
 
     Args:
         name: The run.
-        experiment: Needed only where two experiments have a run of that name.
     """
     options: dict[str, Any] = {"name": name, "resume": True}
     if verify:
@@ -46,14 +45,13 @@ def logs(
     /,
     *,
     follow: Annotated[bool, Parameter(help="Go on until the run has ended.")] = False,
-    experiment: str | None = None,
+    experiment: Experiment = None,
     runs_dir: RunsDir = None,
 ) -> int:
     """Print the log of a run.
 
     Args:
         name: The run.
-        experiment: Needed only where two experiments have a run of that name.
     """
     run = get_run(name, experiment, runs_dir)
     printed = 0
@@ -72,14 +70,13 @@ def stop(
     /,
     *,
     wait: Annotated[bool, Parameter(help="Return when the run has ended.")] = False,
-    experiment: str | None = None,
+    experiment: Experiment = None,
     runs_dir: RunsDir = None,
 ) -> int:
     """Ask a run to stop: it finishes its step, keeps a checkpoint and the best model, and ends.
 
     Args:
         name: The run.
-        experiment: Needed only where two experiments have a run of that name.
     """
     run = get_run(name, experiment, runs_dir)
     before = run.stop()

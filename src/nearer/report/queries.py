@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from nearer.evaluation.comparison import Comparison
+from nearer.evaluation.moves import QueryChange
 from nearer.report.content import Hit, Queries, Query
 from nearer.report.pictures import Thumbnails
 
@@ -58,11 +59,8 @@ def read_queries(
     rows = {id_: row for row, id_ in enumerate(comparison.queries.to_pylist())}
     thumbnails = thumbnails or Thumbnails()
 
-    def shown(changes: Sequence[object]) -> tuple[Query, ...]:
-        return tuple(
-            _query(comparison, texts, thumbnails, rows[getattr(change, "query")])  # noqa: B009
-            for change in changes
-        )
+    def shown(changes: Sequence[QueryChange]) -> tuple[Query, ...]:
+        return tuple(_query(comparison, texts, thumbnails, rows[c.query]) for c in changes)
 
     return Queries(
         labels=comparison.labels,

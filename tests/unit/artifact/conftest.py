@@ -34,9 +34,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[tuple[str, int]]:
-    """Host and port of moto's server; skipped where it, or s3fs, is not installed."""
-    pytest.importorskip("s3fs")
-    server_of = pytest.importorskip("moto.server")
+    """Host and port of moto's server."""
+    from moto import server as server_of
+
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = server_of.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

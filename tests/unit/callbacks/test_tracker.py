@@ -3,10 +3,11 @@
 import json
 import logging
 import threading
+import time
 
 import pytest
 from support.recorder import Values
-from support.toy import toy_fit
+from support.toy import KeepsAll, toy_fit
 
 from nearer.callbacks import Tracker
 from nearer.callbacks.aside import Aside
@@ -118,7 +119,6 @@ def test_accelerate_knows_every_name():
 
 
 def test_tensorboard_for_real(tmp_path):
-    pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     tracker = Tracker("tensorboard", "mine", tmp_path, every=1)
@@ -184,3 +184,42 @@ def test_a_timeout_of_the_call_itself_is_told_as_it_is(fake, caplog, monkeypatch
 def test_a_timeout_must_be_more_than_nothing():
     with pytest.raises(SpecError, match=r"Tracker.timeout: 0; must be more than 0"):
         Tracker("wandb", timeout=0)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # those of MLflow and its database, in its own code
+def test_mlflow_for_real_goes_on_in_the_same_run(tmp_path, monkeypatch):
+    """A name with an @ as cutoffs have it, steps, and what was sent twice."""
+    import mlflow
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    keeper = KeepsAll()
+    toy_fit(Tracker("mlflow", "mine", every=1), Values([1, 2, 3], "hit@10"), keeper=keeper)
+    taken = next(taken for at, taken in keeper.kept if at.step == 3)
+    again = Tracker("mlflow", "mine", every=1)
+    toy_fit(again, Values([1, 2, 3, 4], "hit@10"), resume=taken, epochs=3)
+    client = mlflow.MlflowClient()
+    (experiment,) = [e for e in client.search_experiments() if e.name == "mine"]
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.data.params["epochs"] == "2"
+
+    def sent(name):
+        return [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, name)]
+
+    assert sent("metrics/hit_at_10") == [(0, 1), (2, 2), (4, 3), (4, 3), (6, 4)]
+    assert sorted(step for step, _ in sent("train/loss")) == [1, 2, 3, 4, 4, 5, 6]
+
+
+def test_tensorboard_shows_a_resumed_run_as_one(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    keeper = KeepsAll()
+    toy_fit(Tracker("tensorboard", "mine", tmp_path, every=1), keeper=keeper)
+    taken = next(taken for at, taken in keeper.kept if at.step == 3)
+    time.sleep(1.1)  # TensorBoard reads event files in the order of their names, full seconds
+    toy_fit(Tracker("tensorboard", "mine", tmp_path, every=1), resume=taken, epochs=3)
+    read = EventAccumulator(str(tmp_path / "mine"))
+    read.Reload()
+    assert [e.step for e in read.Scalars("train/loss")] == [1, 2, 3, 4, 5, 6]
