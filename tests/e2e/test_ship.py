@@ -1,7 +1,6 @@
 """A run that ends at a remote place, and a model that comes from one."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,15 +11,10 @@ from nearer.artifact.manifest import read_manifest
 
 
 @pytest.fixture
-def bench(
-    tmp_path: Path,
-    tiny_bert: Path,
-    toy_files: dict[str, str],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Bench:
-    monkeypatch.setenv("NEARER_CACHE", str(tmp_path / "cache"))
-    return Bench(tmp_path, tiny_bert, toy_files, capsys, {"epochs": 1, "name": "first"})
+def bench(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setenv("NEARER_CACHE", str(bench.folder / "cache"))
+    bench.defaults = {"epochs": 1, "name": "first"}
+    return bench
 
 
 def test_a_run_is_pushed_at_its_end_and_used_by_its_url(bench: Bench) -> None:
