@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MOST_NOT_RUN = 12
 BLOCK = (
-    r"^(?P<mark><!-- not run: .+ -->\n\n?)?"
-    r"(?P<code>```(?:sh|bash|console)\n.*?^```$|(?:^    .*\n|^\n(?=    ))+)"
+    r"^(?P<mark><!-- not run: [^\n]+ -->\n\n?)?"
+    r"(?P<code>```(?:sh|bash|console)\n[\s\S]*?^```$|(?:^    [^\n]*\n|^\n(?=    ))+)"
 )
 LAUNCHER = r"(?:(?:torchrun|accelerate launch|srun torchrun) .*?-m (?:-- )?)?"
 NEARER = re.compile(rf"^(?:\$ )?{LAUNCHER}nearer ")
@@ -62,7 +62,7 @@ class Command:
 def commands() -> Iterator[Command]:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        for block in re.finditer(BLOCK, text, re.M | re.S):
+        for block in re.finditer(BLOCK, text, re.M):
             code = block["code"].replace("\\\n", " \x00")
             lines = [re.sub(r" \x00 *", " ", line).strip() for line in code.split("\n")]
             first = text.count("\n", 0, block.start("code")) + 1

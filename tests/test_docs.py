@@ -52,7 +52,7 @@ def blocks() -> Iterator[Block]:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for found in re.finditer(
-            r"^(<!-- not run: .+ -->\n)?```python\n(.*?)^```$", text, re.M | re.S
+            r"^(<!-- not run: [^\n]+ -->\n)?```python\n(.*?)^```$", text, re.M | re.S
         ):
             line = text.count("\n", 0, found.start(2)) + 1
             yield Block(page, line, found[2], runs=found[1] is None)
