@@ -23,6 +23,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "encoder.protocol",
         "encoder.embedding",
         "encoder.grouping",
+        "encoder.heap",
         "encoder.quick",
         "encoder.sharing",
         "encoder.sizes",

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nearer.encoder.heap import memory_kept
 from nearer.encoder.protocol import Encoder, Features, Prepared, Side, device_of
 
 TOKEN_BUDGET = 4096
@@ -85,6 +86,7 @@ def embed_prepared(
 
 
 @torch.inference_mode()
+@memory_kept()
 def encode(
     encoder: Encoder,
     items: Sequence[Any],

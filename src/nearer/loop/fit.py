@@ -6,6 +6,7 @@ from functools import partial
 from accelerate import Accelerator
 
 from nearer.data.batch import BatchSource
+from nearer.encoder.heap import memory_kept
 from nearer.encoder.protocol import Encoder, Track, untracked
 from nearer.encoder.sharing import SharedEmbeddings
 from nearer.errors import Interrupted
@@ -26,6 +27,7 @@ from nearer.loop.world import ALONE, World
 from nearer.losses.protocol import Loss
 
 
+@memory_kept()
 def fit(
     encoder: Encoder,
     loss: Loss,

@@ -111,7 +111,9 @@ def test_training_ends_with_the_same_weights(case: str, tiny_bert: Path) -> None
     wanted, found = trained(plain), trained(kept)
     assert wanted.keys() == found.keys()
     for name in wanted:
-        torch.testing.assert_close(found[name], wanted[name], rtol=1e-5, atol=1e-6)
+        # Softmax ignores a key's bias: its gradient is rounding, of which Adam makes a step.
+        if not name.endswith("attention.self.key.bias"):
+            torch.testing.assert_close(found[name], wanted[name], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("micro_batch", [None, 2])
