@@ -187,6 +187,7 @@ def _is_recipe(value: Any) -> bool:
     return (
         known
         and isinstance(value.get("pooling"), str)
+        and isinstance(value.get("framing", ""), str)
         and all(
             isinstance(head, list)
             and len(head) == 2

@@ -17,15 +17,20 @@ from nearer.encoder.heads import HeadName, with_head
 from nearer.encoder.hub import cache_alone
 from nearer.encoder.lora import LoraOptions, add_lora, describe
 from nearer.encoder.module import ModuleEncoder, Prepare
-from nearer.encoder.packaged import build_packaged, is_packaged
+from nearer.encoder.packaged import (
+    build_packaged,
+    check_framing,
+    check_pooling,
+    is_packaged,
+)
 from nearer.encoder.padding import pad_fully
 from nearer.encoder.pooling import PoolingName, set_pooling
+from nearer.encoder.preprocessing import Framing
 from nearer.encoder.protocol import Encoder, Precision
 from nearer.encoder.quiet import quiet
 from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.encoder.towers import TwoTowers
 from nearer.encoder.trust import check_classes, check_folder, not_loaded
-from nearer.encoder.vision import PictureEncoder
 from nearer.errors import SpecError
 
 LOGGER = logging.getLogger("nearer")
@@ -43,6 +48,7 @@ class EncoderOptions:
         output_dim: Length of a newly added projection; None adds none.
         head: What the projection is: "linear" or "mlp".
         pooling: "mean", "max", "cls" or "gem"; None: the model's own.
+        framing: "crop" or "pad", for a picture model of the catalog; None: the model's own.
         freeze: None, "backbone", "query", "index" or a number of layers.
         lora: Adapters to add, which then learn in place of all that came.
         prepare: For an `nn.Module` without a method `prepare`.
@@ -56,6 +62,7 @@ class EncoderOptions:
     output_dim: int | None = None
     head: HeadName = "linear"
     pooling: PoolingName | None = None
+    framing: Framing | None = None
     freeze: str | int | None = None
     lora: LoraOptions | None = None
     prepare: Prepare | None = None
@@ -84,7 +91,8 @@ def load_encoder(
     elif isinstance(model, nn.Module):
         encoder = ModuleEncoder(model, options.prepare, name, precision=options.precision)
     elif is_packaged(str(model)):
-        encoder = build_packaged(str(model), name, options.pooling or "mean")
+        framing = options.framing or "crop"
+        encoder = build_packaged(str(model), name, options.pooling or "mean", framing)
     else:
         encoder = _load(str(model), options, name)
     return set_up(encoder, options)
@@ -98,7 +106,9 @@ def set_up(encoder: Encoder, options: EncoderOptions) -> Encoder:
         if options.pooling is not None:
             set_pooling(encoder.model, options.pooling)
     elif options.pooling is not None:
-        _check_pooling(encoder, options.pooling)
+        check_pooling(encoder, options.pooling)
+    if options.framing is not None:
+        check_framing(encoder, options.framing)
     if isinstance(encoder, SentenceTransformerEncoder | ModuleEncoder):
         return _frozen(encoder, options)
     return encoder
@@ -113,8 +123,12 @@ def load_towers(
     """
     towers = []
     samples = (options.sample, index_sample)
-    for model, side, sample in zip((query, index), ("query", "index"), samples, strict=True):
-        towers.append(load_encoder(model, replace(_for_tower(options, side), sample=sample)))
+    framing = [isinstance(model, str) and is_packaged(model) for model in (query, index)]
+    for i, (model, side) in enumerate(((query, "query"), (index, "index"))):
+        own = replace(_for_tower(options, side), sample=samples[i])
+        if any(framing) and not framing[i]:  # the other tower is meant
+            own = replace(own, framing=None)
+        towers.append(load_encoder(model, own))
     return TwoTowers(*towers)
 
 
@@ -211,12 +225,6 @@ def _frozen(
     if options.output_dim is None:
         return encoder
     return with_head(encoder, options.output_dim, options.head)
-
-
-def _check_pooling(encoder: Encoder, pooling: PoolingName) -> None:
-    """A model that was built with it has it; all others cannot be changed."""
-    if not (isinstance(encoder, PictureEncoder) and encoder.recipe["pooling"] == pooling):
-        raise SpecError([f"pooling: that of {encoder.name} cannot be changed; leave pooling out"])
 
 
 def _adapt(encoder: SentenceTransformerEncoder | ModuleEncoder, lora: LoraOptions) -> None:

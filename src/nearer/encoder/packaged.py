@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from nearer.encoder.catalog import find_entry, locate
 from nearer.encoder.heads import HEADS, with_head
 from nearer.encoder.pooling import POOLINGS, MapPooling, PoolingName
-from nearer.encoder.preprocessing import Preprocessing
+from nearer.encoder.preprocessing import FRAMINGS, Framing, Preprocessing
+from nearer.encoder.protocol import Encoder
 from nearer.encoder.vision import PictureEncoder, PictureModel
-from nearer.errors import ModelError
+from nearer.errors import ModelError, SpecError
 
 
 class _LiteBody(nn.Module):
@@ -31,6 +32,7 @@ def build_packaged(
     model: str,
     name: str | None = None,
     pooling: PoolingName = "mean",
+    framing: Framing = "crop",
     *,
     weights: bool = True,
 ) -> PictureEncoder:
@@ -40,6 +42,7 @@ def build_packaged(
         model: Its name in the catalog.
         name: Prefix of the metrics; default: the same.
         pooling: "mean", "max" or "gem".
+        framing: "crop" or "pad".
         weights: Whether to load the pretrained ones; without, they are drawn at random.
 
     Raises:
@@ -62,7 +65,10 @@ def build_packaged(
     module = PictureModel(body, MapPooling(pooling), mean=127.0, std=128.0)
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     recipe: dict[str, Any] = {"catalog": entry.name, "pooling": pooling, "heads": []}
-    return PictureEncoder(module, Preprocessing(), name or entry.name, entry.dimension, recipe)
+    if framing != "crop":  # artifacts of before say nothing
+        recipe["framing"] = framing
+    prepare = Preprocessing(framing=framing)
+    return PictureEncoder(module, prepare, name or entry.name, entry.dimension, recipe)
 
 
 def rebuilt(recipe: dict[str, Any], name: str) -> PictureEncoder:
@@ -72,12 +78,13 @@ def rebuilt(recipe: dict[str, Any], name: str) -> PictureEncoder:
         ModelError: A package is missing, or this version knows no such model.
     """
     kinds = {kind for kind, _ in recipe["heads"]}
-    known = recipe["pooling"] in POOLINGS and kinds <= set(HEADS)
+    framing = recipe.get("framing", "crop")
+    known = recipe["pooling"] in POOLINGS and framing in FRAMINGS and kinds <= set(HEADS)
     if not (known and is_packaged(recipe["catalog"])):
         raise ModelError(
             f'it is made from "{recipe["catalog"]}", which this nearer cannot build; upgrade it'
         )
-    encoder = build_packaged(recipe["catalog"], name, recipe["pooling"], weights=False)
+    encoder = build_packaged(recipe["catalog"], name, recipe["pooling"], framing, weights=False)
     for kind, output_dim in recipe["heads"]:
         headed = with_head(encoder, output_dim, kind)
         assert isinstance(headed, PictureEncoder)
@@ -90,3 +97,18 @@ def is_packaged(model: str) -> bool:
     """Whether a model is built from packages, not loaded from a folder."""
     entry = find_entry(model)
     return entry is not None and entry.architecture is not None
+
+
+def check_pooling(encoder: Encoder, pooling: PoolingName) -> None:
+    """Raise SpecError unless it was built with this pooling: no other can be changed."""
+    if not (isinstance(encoder, PictureEncoder) and encoder.recipe["pooling"] == pooling):
+        raise SpecError([f"pooling: that of {encoder.name} cannot be changed; leave pooling out"])
+
+
+def check_framing(encoder: Encoder, framing: Framing) -> None:
+    """Raise SpecError unless it was built with this framing: no other can be changed."""
+    if not isinstance(encoder, PictureEncoder):
+        raise SpecError([f"framing: {encoder.name} frames its pictures itself; leave framing out"])
+    known = encoder.preprocessing.framing
+    if known != framing:
+        raise SpecError([f"framing: {encoder.name} was trained with {known}; leave framing out"])

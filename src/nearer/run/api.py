@@ -67,6 +67,7 @@ def fit(
     output_dim: int | None = None,
     head: Literal["linear", "mlp"] | None = None,
     pooling: Literal["mean", "max", "cls", "gem"] | None = None,
+    framing: Literal["crop", "pad"] | None = None,
     augment: bool | Mapping[str, Any] | None = None,
     prepare: Any = None,
     seed: int = 42,
@@ -141,6 +142,8 @@ def fit(
         output_dim: Length of a projection head to add.
         head: With `output_dim`: "linear", or "mlp" with a hidden layer.
         pooling: How tokens, or the places of a picture, become one vector; default by model.
+        framing: What a picture model of the catalog sees: the middle of a picture ("crop", the
+            default), or all of it on a white square ("pad").
         augment: Views of pictures in training: True, False, or `{"crop": 0.35, "flip": 0.5,
             "colour": 0.2}`; default: for labelled pictures whose backbone learns.
         prepare: For an `nn.Module`: a function from a list of items to a batch.

@@ -49,6 +49,7 @@ def build_encoder(plan: Plan, precision: Precision) -> Encoder:
         output_dim=spec.output_dim,
         head=spec.head or "linear",
         pooling=spec.pooling,
+        framing=spec.framing,
         freeze=spec.freeze,
         lora=None if spec.lora is None else read_lora(spec.lora),
         prepare=spec.prepare,

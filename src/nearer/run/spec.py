@@ -147,6 +147,9 @@ class RunSpec(BaseModel):
     pooling: Literal["mean", "max", "cls", "gem"] | None = Field(
         None, description="How tokens or places become one vector; default by model."
     )
+    framing: Literal["crop", "pad"] | None = Field(
+        None, description="What a model sees of a picture: its middle (crop), or all of it (pad)."
+    )
     augment: bool | dict[str, Any] | None = Field(
         None,
         description="Views of pictures in training: crop=0.35,flip=0.5,colour=0.2; "

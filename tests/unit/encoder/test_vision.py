@@ -12,7 +12,7 @@ from nearer.artifact.manifest import Manifest, read_manifest
 from nearer.artifact.store import load_artifact, save_artifact
 from nearer.encoder.embedding import encode
 from nearer.encoder.frozen import FrozenPart, keep_frozen
-from nearer.encoder.loading import EncoderOptions, set_up
+from nearer.encoder.loading import EncoderOptions, load_encoder, load_towers, set_up
 from nearer.encoder.packaged import build_packaged, rebuilt
 from nearer.encoder.preprocessing import Preprocessing
 from nearer.encoder.vision import PictureEncoder
@@ -98,3 +98,46 @@ def test_the_head_that_came_is_told_from_a_new_one() -> None:
     assert (again.dimension, came.dimension) == (4, 8)
     assert came.recipe == encoder.recipe
     assert isinstance(came.module, nn.Sequential)
+
+
+def test_padding_shows_the_whole_picture(tmp_path: Path) -> None:
+    """Red to the left, blue to the right, twice as wide as high: cropped, both ends are lost."""
+    picture = Image.new("RGB", (40, 20), "white")
+    picture.paste("red", (0, 0, 4, 20))
+    picture.paste("blue", (36, 0, 40, 20))
+    cropped, padded = (Preprocessing(40, framing=how)([picture])[0] for how in ("crop", "pad"))
+    assert (cropped == 255).all()
+    assert padded[:, 20, 1].tolist() == [255, 0, 0]
+    assert padded[:, 20, -2].tolist() == [0, 0, 255]
+    assert (padded[:, 2] == 255).all()  # white above
+    tall = Preprocessing(40, framing="pad")([picture.transpose(Image.Transpose.ROTATE_90)])[0]
+    assert tall[:, -2, 20].tolist() == [255, 0, 0]
+    assert tall[:, 1, 20].tolist() == [0, 0, 255]
+
+
+def test_an_artifact_keeps_its_framing(tmp_path: Path) -> None:
+    encoder = build_packaged("efficientnet-lite0", "mine", framing="pad", weights=False)
+    encoder = set_up(encoder, EncoderOptions(output_dim=8))  # type: ignore[assignment]
+    save_artifact(encoder, tmp_path / "a", Manifest("module", "mine", "efficientnet-lite0", 8))
+    loaded = load_artifact(tmp_path / "a")
+    assert isinstance(loaded, PictureEncoder)
+    assert loaded.preprocessing.framing == "pad"
+    assert loaded.fingerprint("document") == encoder.fingerprint("document")
+    with pytest.raises(SpecError, match="was trained with pad"):
+        set_up(loaded, EncoderOptions(framing="crop"))
+
+
+def test_framing_is_for_models_of_the_catalog(tiny_bert: Path) -> None:
+    with pytest.raises(SpecError, match="frames its pictures itself"):
+        load_encoder(tiny_bert, EncoderOptions(framing="pad"))
+
+
+def test_of_two_towers_the_one_of_pictures_is_framed(tiny_bert: Path) -> None:
+    towers = load_towers(
+        str(tiny_bert), "efficientnet-lite0", EncoderOptions(output_dim=8, framing="pad")
+    )
+    tower = towers.towers["document"]
+    assert isinstance(tower, PictureEncoder)
+    assert tower.preprocessing.framing == "pad"
+    with pytest.raises(SpecError, match="frames its pictures itself"):
+        load_towers(str(tiny_bert), str(tiny_bert), EncoderOptions(output_dim=8, framing="pad"))
