@@ -196,13 +196,13 @@ def tiny(folder: Path) -> dict[str, Any]:
     return {**task, "model": model, "epochs": 4, "batch_size": 8, "learning_rate": 5e-3}
 
 
-def minilm(folder: Path, rows: int = 512) -> dict[str, Any]:
+def minilm(folder: Path, rows: int = 128) -> dict[str, Any]:
     """The real model on a part of medquad."""
     with (DATA / "medquad" / "train.csv").open(newline="", encoding="utf-8") as file:
         read = [(row["query"], row["document"]) for row in csv.DictReader(file)]
     pairs = list(dict(read[:: max(1, len(read) // rows)]).items())
-    task = _files(folder, pairs, pairs[:100])
-    return {**task, "model": "minilm", "epochs": 2, "batch_size": 64, "max_length": 64}
+    task = _files(folder, pairs, pairs[:50])
+    return {**task, "model": "minilm", "epochs": 2, "batch_size": 16, "max_length": 32}
 
 
 def _files(

@@ -100,6 +100,10 @@ def load_encoder(
 
 def set_up(encoder: Encoder, options: EncoderOptions) -> Encoder:
     """Give a loaded encoder its prompts, length, precision, frozen parts and head."""
+    if isinstance(encoder, TwoTowers):
+        query, index = encoder.towers.values()
+        sides = ((query, "query"), (index, "index"))
+        return TwoTowers(*(set_up(one, _for_tower(options, side)) for one, side in sides))
     encoder.precision = options.precision
     if isinstance(encoder, SentenceTransformerEncoder):
         _set_texts(encoder.model, options)

@@ -1,9 +1,11 @@
 """What is wrong with a request, collected and put in our words: the option and the way out."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
+from nearer.artifact.manifest import is_artifact, read_manifest
 from nearer.errors import NearerError, SpecError, did_you_mean
 
 EVALUATION = (
@@ -85,7 +87,7 @@ def misfits(options: dict[str, Any]) -> list[str]:
     if len(towers) == 1:
         faults.append("query_model and index_model go together; one of them is missing")
     freeze = options.get("freeze")
-    if freeze in ("query", "index") and not towers:
+    if freeze in ("query", "index") and not towers and not _is_towers(options.get("model")):
         faults.append(f'freeze: "{freeze}" is a tower; it needs query_model and index_model')
     if "lora" in given and freeze not in (None, "query", "index"):
         faults.append("freeze: with lora all that came is frozen already; leave freeze out")
@@ -114,6 +116,13 @@ def misfits(options: dict[str, Any]) -> list[str]:
     if options.get("verify") and not options.get("resume"):
         faults.append("verify: needs resume; it compares on the way from an earlier checkpoint")
     return faults
+
+
+def _is_towers(model: Any) -> bool:
+    """Whether it is an artifact of two towers; a damaged one is told of when it is loaded."""
+    with suppress(NearerError):
+        return is_artifact(model) and read_manifest(Path(model)).kind == "towers"
+    return False
 
 
 UNIONS = {

@@ -22,6 +22,13 @@ def model(tiny_bert: Path) -> SentenceTransformer:
     return SentenceTransformer(str(tiny_bert), device="cpu")
 
 
+def test_T5_nothing_is_frozen_and_no_head_added_unless_asked(tiny_bert: Path) -> None:
+    encoder = load_encoder(tiny_bert)
+    assert all(p.requires_grad for p in encoder.module.parameters())
+    plain = SentenceTransformer(str(tiny_bert), device="cpu")
+    np.testing.assert_allclose(encode(encoder, TEXTS, "document"), plain.encode(TEXTS), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("count", "frozen"),
     [

@@ -13,7 +13,7 @@ from torch import nn
 from nearer.artifact.manifest import Manifest
 from nearer.artifact.store import load_artifact, save_artifact
 from nearer.encoder.embedding import encode
-from nearer.encoder.loading import EncoderOptions, load_encoder, load_towers
+from nearer.encoder.loading import EncoderOptions, load_encoder, load_towers, set_up
 from nearer.encoder.packaged import build_packaged
 from nearer.encoder.padding import padded_fully
 from nearer.encoder.towers import TwoTowers
@@ -75,6 +75,23 @@ def test_either_tower_or_both_backbones_can_be_frozen(tiny_bert: Path, frozen: s
         heads = [n for n in learns if "linear" in n]
         assert heads  # a new head always learns
         assert (learns == heads) == (frozen in (name, "backbone"))
+
+
+@pytest.mark.parametrize(("frozen", "learning"), [("query", 1), ("index", 1), (2, 2), (None, 2)])
+def test_towers_that_come_from_an_artifact_can_be_frozen_too(
+    frozen: str | int | None, learning: int, tiny_bert: Path, tmp_path: Path
+) -> None:
+    made = load_towers(str(tiny_bert), str(tiny_bert), EncoderOptions(output_dim=8))
+    save_artifact(made, tmp_path / "a", Manifest("towers", "mine", "tiny", 8))
+    towers = set_up(load_artifact(tmp_path / "a"), EncoderOptions(freeze=frozen))
+    assert isinstance(towers, TwoTowers)
+    learns = {side: trainable(tower.module) for side, tower in towers.towers.items()}
+    assert sum(map(bool, learns.values())) == learning
+    if frozen == "query":
+        assert not learns["query"]
+    if frozen == 2:  # both layers of each; its head, which came with it, learns on
+        assert not any("encoder.layer" in name for names in learns.values() for name in names)
+        assert all(any("linear" in name for name in names) for names in learns.values())
 
 
 def test_towers_in_two_spaces_are_refused_with_the_way_out(tiny_bert: Path) -> None:

@@ -292,6 +292,28 @@ def test_T9_evaluation_in_eval_mode_training_in_train_mode():
     assert modes_of(encoder) == {False}  # ready to be used
 
 
+def test_T10_what_is_trained_on_is_prepared_as_what_is_evaluated():
+    """Each word as the module was given it, in training and in an evaluation: the same numbers."""
+    given = {True: {}, False: {}}
+
+    class Notes(Letters):
+        def forward(self, batch):
+            for row in batch:
+                given[self.training].setdefault(tuple(row.tolist()), 0)
+            return super().forward(batch)
+
+    def look(ctx):
+        for side in ("query", "document"):
+            texts = {
+                item for batch in ToyBatches().epoch(1) for c in batch.columns for item in c.items
+            }
+            ctx.encode(ctx.encoder, sorted(texts), side)
+
+    toy_fit(LambdaCallback(on_evaluate=look), encoder=toy_encoder(module=Notes()))
+    assert len(given[True]) > 5
+    assert set(given[True]) <= set(given[False])
+
+
 def modes_of(encoder):
     return {module.training for module in encoder.module.modules()}
 
