@@ -192,6 +192,8 @@ class ProgressBar(Callback):
         )
 
     def _make_handler(self) -> logging.Handler:
+        if self.console.quiet:
+            return logging.NullHandler()
         if self._live:
             return RichHandler(console=self.console, show_path=False, log_time_format="[%X]")
         handler = logging.StreamHandler(self.console.file)
