@@ -5,7 +5,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from nearer.artifact.manifest import is_artifact, read_manifest
 from nearer.errors import NearerError, SpecError, did_you_mean
 
 EVALUATION = (
@@ -120,6 +119,8 @@ def misfits(options: dict[str, Any]) -> list[str]:
 
 def _is_towers(model: Any) -> bool:
     """Whether it is an artifact of two towers; a damaged one is told of when it is loaded."""
+    from nearer.artifact.manifest import is_artifact, read_manifest  # brings torch with it
+
     with suppress(NearerError):
         return is_artifact(model) and read_manifest(Path(model)).kind == "towers"
     return False
