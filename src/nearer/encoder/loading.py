@@ -17,12 +17,7 @@ from nearer.encoder.heads import HeadName, with_head
 from nearer.encoder.hub import cache_alone
 from nearer.encoder.lora import LoraOptions, add_lora, describe
 from nearer.encoder.module import ModuleEncoder, Prepare
-from nearer.encoder.packaged import (
-    build_packaged,
-    check_framing,
-    check_pooling,
-    is_packaged,
-)
+from nearer.encoder.packaged import build_packaged, check_framing, check_pooling, is_packaged
 from nearer.encoder.padding import pad_fully
 from nearer.encoder.pooling import PoolingName, set_pooling
 from nearer.encoder.preprocessing import Framing
@@ -31,9 +26,11 @@ from nearer.encoder.quiet import quiet
 from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.encoder.towers import TwoTowers
 from nearer.encoder.trust import check_classes, check_folder, not_loaded
+from nearer.encoder.vision import PictureEncoder
 from nearer.errors import SpecError
 
 LOGGER = logging.getLogger("nearer")
+SIDES = ("query", "index")
 
 
 @dataclass(frozen=True)
@@ -102,8 +99,9 @@ def set_up(encoder: Encoder, options: EncoderOptions) -> Encoder:
     """Give a loaded encoder its prompts, length, precision, frozen parts and head."""
     if isinstance(encoder, TwoTowers):
         query, index = encoder.towers.values()
-        sides = ((query, "query"), (index, "index"))
-        return TwoTowers(*(set_up(one, _for_tower(options, side)) for one, side in sides))
+        framed = [isinstance(one, PictureEncoder) for one in (query, index)]
+        own = [_for_tower(options, side, framed, i) for i, side in enumerate(SIDES)]
+        return TwoTowers(set_up(query, own[0]), set_up(index, own[1]))
     encoder.precision = options.precision
     if isinstance(encoder, SentenceTransformerEncoder):
         _set_texts(encoder.model, options)
@@ -127,11 +125,9 @@ def load_towers(
     """
     towers = []
     samples = (options.sample, index_sample)
-    framing = [isinstance(model, str) and is_packaged(model) for model in (query, index)]
-    for i, (model, side) in enumerate(((query, "query"), (index, "index"))):
-        own = replace(_for_tower(options, side), sample=samples[i])
-        if any(framing) and not framing[i]:  # the other tower is meant
-            own = replace(own, framing=None)
+    framed = [isinstance(model, str) and is_packaged(model) for model in (query, index)]
+    for i, (model, side) in enumerate(zip((query, index), SIDES, strict=True)):
+        own = replace(_for_tower(options, side, framed, i), sample=samples[i])
         towers.append(load_encoder(model, own))
     return TwoTowers(*towers)
 
@@ -239,7 +235,9 @@ def _adapt(encoder: SentenceTransformerEncoder | ModuleEncoder, lora: LoraOption
     LOGGER.info("%s", describe(lora, encoder.module))
 
 
-def _for_tower(options: EncoderOptions, side: str) -> EncoderOptions:
+def _for_tower(options: EncoderOptions, side: str, framed: list[bool], i: int) -> EncoderOptions:
+    if any(framed) and not framed[i]:  # the other tower is meant
+        options = replace(options, framing=None)
     if options.freeze in ("query", "index"):
         frozen = options.freeze == side
         return replace(

@@ -15,6 +15,7 @@ from nearer.encoder.frozen import FrozenPart, keep_frozen
 from nearer.encoder.loading import EncoderOptions, load_encoder, load_towers, set_up
 from nearer.encoder.packaged import build_packaged, rebuilt
 from nearer.encoder.preprocessing import Preprocessing
+from nearer.encoder.towers import TwoTowers
 from nearer.encoder.vision import PictureEncoder
 from nearer.errors import ModelError, SpecError
 from nearer.loop.step import train_mode
@@ -100,7 +101,7 @@ def test_the_head_that_came_is_told_from_a_new_one() -> None:
     assert isinstance(came.module, nn.Sequential)
 
 
-def test_padding_shows_the_whole_picture(tmp_path: Path) -> None:
+def test_padding_shows_the_whole_picture() -> None:
     """Red to the left, blue to the right, twice as wide as high: cropped, both ends are lost."""
     picture = Image.new("RGB", (40, 20), "white")
     picture.paste("red", (0, 0, 4, 20))
@@ -116,8 +117,8 @@ def test_padding_shows_the_whole_picture(tmp_path: Path) -> None:
 
 
 def test_an_artifact_keeps_its_framing(tmp_path: Path) -> None:
-    encoder = build_packaged("efficientnet-lite0", "mine", framing="pad", weights=False)
-    encoder = set_up(encoder, EncoderOptions(output_dim=8))  # type: ignore[assignment]
+    plain = build_packaged("efficientnet-lite0", "mine", framing="pad", weights=False)
+    encoder = set_up(plain, EncoderOptions(output_dim=8))
     save_artifact(encoder, tmp_path / "a", Manifest("module", "mine", "efficientnet-lite0", 8))
     loaded = load_artifact(tmp_path / "a")
     assert isinstance(loaded, PictureEncoder)
@@ -139,5 +140,8 @@ def test_of_two_towers_the_one_of_pictures_is_framed(tiny_bert: Path) -> None:
     tower = towers.towers["document"]
     assert isinstance(tower, PictureEncoder)
     assert tower.preprocessing.framing == "pad"
+    assert isinstance(set_up(towers, EncoderOptions(framing="pad")), TwoTowers)
+    with pytest.raises(SpecError, match="was trained with pad"):
+        set_up(towers, EncoderOptions(framing="crop"))
     with pytest.raises(SpecError, match="frames its pictures itself"):
         load_towers(str(tiny_bert), str(tiny_bert), EncoderOptions(output_dim=8, framing="pad"))

@@ -5,7 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nearer.artifact.manifest import Manifest
+from nearer.artifact.store import save_artifact
+from nearer.encoder.loading import EncoderOptions, load_towers
 from nearer.errors import DataError, SpecError
+from nearer.run.faults import misfits
 from nearer.run.pairs import numbers, pairs, values
 from nearer.run.spec import RunSpec, parse, runs_folder
 from nearer.run.spec_file import read_spec_file
@@ -220,3 +224,13 @@ def test_what_are_no_pairs(text: str) -> None:
 
 def test_a_value_may_hold_an_equals_sign() -> None:
     assert pairs("query=a=b") == {"query": "a=b"}
+
+
+def test_a_tower_of_an_artifact_can_be_frozen(tiny_bert: Path, tmp_path: Path) -> None:
+    towers = load_towers(str(tiny_bert), str(tiny_bert), EncoderOptions(output_dim=8))
+    save_artifact(towers, tmp_path / "a", Manifest("towers", "mine", "tiny", 8))
+    asked = {"train_data": "x", "freeze": "query"}
+    assert misfits({**asked, "model": str(tmp_path / "a")}) == []
+    assert misfits({**asked, "model": str(tiny_bert)}) == [
+        'freeze: "query" is a tower; it needs query_model and index_model'
+    ]
