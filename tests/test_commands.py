@@ -92,7 +92,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Path:
     (folder / "spec.toml").write_text(spec[1])
     runs = folder / "runs" / "default"
     nearer.fit(model=tiny_bert, epochs=3, name="first", runs_dir=runs.parent, **files)
-    for other in ("keen-otter", "calm-heron"):
+    for other in ("keen-otter", "calm-heron", "bold-lynx"):
         shutil.copytree(runs / "first", runs / other)
     return folder
 

@@ -30,7 +30,15 @@ QUERIES = [{"id": str(i), "text": f"{row['query']}"} for i, row in enumerate(ROW
 QRELS = [{"query-id": str(i), "corpus-id": str(i), "score": 1} for i in range(len(ROWS))]
 
 MODES = [(errno.ENOSPC, False), (errno.ENOSPC, True), (errno.EIO, False), (errno.EROFS, True)]
-SPARE = ("metrics.jsonl", "log.txt", "ranks", "examples.json", "report.html", "m.csv")
+SPARE = (
+    "metrics.jsonl",
+    "losses.json",
+    "log.txt",
+    "ranks",
+    "examples.json",
+    "report.html",
+    "m.csv",
+)
 """What a run goes on without, once it trains."""
 
 HARMLESS = (

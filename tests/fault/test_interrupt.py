@@ -219,7 +219,7 @@ def test_a_second_ctrl_c_leaves_in_the_middle_of_a_step(bench: Bench) -> None:
     folder = bench.runs / "default" / "mine"
     assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
     names = {path.name for path in folder.iterdir()}
-    assert names == {"log.txt", "metrics.jsonl", "ranks", "run.json"}
+    assert names == {"log.txt", "losses.json", "metrics.jsonl", "ranks", "run.json"}
     assert err.splitlines()[-1] == "error: interrupted"
     assert "Traceback" not in err
     assert "\x1b" not in err

@@ -17,9 +17,8 @@ Open = Annotated[bool, Parameter(help="Open the page in the browser.")]
 
 def compare(
     name: str,
-    other: str | None = None,
     /,
-    *,
+    *others: str,
     epochs: str | None = None,
     metric: str | None = None,
     evaluation: str | None = None,
@@ -30,42 +29,38 @@ def compare(
     runs_dir: RunsDir = None,
     json: Json = False,
 ) -> int:
-    """Compare two runs, or two epochs of one, query by query.
+    """Compare runs, or two epochs of one, query by query.
 
     Args:
         name: The run; experiment/run where two experiments have one of that name.
-        other: Another run; default: the same one, before and after.
-        epochs: Two points, such as 0,3: epochs, before, after, or step150; default: before,after
-            of one run, after,after of two.
+        others: More runs, each compared with the first; default: the same one, before and after.
+        epochs: Two points, such as 0,3: epochs, before, after, or step150, of the first run and of
+            the others; default: before,after of one run, after,after of several.
         metric: What to compare by; default ndcg_at_k.
         evaluation: Name of the evaluation; default: the first of the run.
-        show: Most queries won, and most lost, that are shown.
+        show: Most queries won, and most lost, that are shown; of two runs, or of one.
     """
-    from nearer.run.compare import compare as compare_runs
     from nearer.run.compare import texts_of
-    from nearer.run.display import display_comparison
+    from nearer.run.compare_several import compare_several
+    from nearer.run.display import display_comparison, display_side_by_side
 
-    points = _points(epochs or ("before,after" if other is None else "after,after"))
+    points = _points(epochs or ("after,after" if others else "before,after"))
     if show < 0:
         raise UsageError(f"show: {show}; must be at least 0")
-    run_a = _run(name, experiment, runs_dir)
-    run_b = run_a if other is None else _run(other, experiment, runs_dir)
-    comparison = compare_runs(
-        run_a,
-        run_b,
-        epoch_a=points[0],
-        epoch_b=points[1],
-        metric=metric,
-        evaluation=evaluation,
-    )
+    runs = [_run(one, experiment, runs_dir) for one in (name, *(others or (name,)))]
+    found = compare_several(runs, points, metric, evaluation)
     if report or open:
-        from nearer.run.report_of_two import write_comparison
+        from nearer.run.report_of_several import write_comparison
 
-        _print_page(write_comparison(run_a, run_b, comparison, evaluation, points), open)
+        _print_page(write_comparison(found, evaluation, points), open)
     elif json:
-        print(jsonlib.dumps(comparison.to_dict(show), ensure_ascii=False))
+        each = [compared.to_dict(show) for compared in found.comparisons]
+        said = each[0] if len(each) == 1 else {"comparisons": each}
+        print(jsonlib.dumps(said, ensure_ascii=False))
+    elif len(found.comparisons) == 1:
+        display_comparison(found.comparisons[0], texts_of(runs[0], runs[1], evaluation), show)
     else:
-        display_comparison(comparison, texts_of(run_a, run_b, evaluation), show)
+        display_side_by_side(found)
     return 0
 
 

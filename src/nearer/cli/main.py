@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import cyclopts
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnknownCommandError
 
-from nearer.errors import NearerError
+from nearer.errors import NearerError, did_you_mean
 
 INTERRUPTED = 130
 
@@ -18,7 +18,10 @@ COMMANDS = {
     "encode": ("nearer.cli.encode:encode", "Embed the texts or pictures of a file."),
     "export": ("nearer.cli.export:export", "Export an artifact to ONNX, checked on real rows."),
     "search": ("nearer.cli.search:search", "Search a file with a model."),
-    "runs": ("nearer.cli.runs:app", "List runs, show one, compare two."),
+    "runs": (
+        "nearer.cli.runs:app",
+        "List runs, show one, go on with one, compare some.",
+    ),
     "cache": ("nearer.cli.cache:app", "Show or clear what is kept: embeddings, data, tokens."),
     "models": ("nearer.cli.models:models", "List well-chosen models by short name."),
     "loop": ("nearer.cli.loop:loop", "Print the training loop and who listens where."),
@@ -61,6 +64,8 @@ def guarded(command: Callable[[], Any]) -> int:
     """Do what a command does; its errors are told on stderr and become exit codes."""
     try:
         result = command()
+    except UnknownCommandError as error:
+        return _fail(_unknown(error), 2)
     except CycloptsError as error:
         return _fail(str(error).strip(), 2)
     except NearerError as error:
@@ -83,6 +88,13 @@ def _fail(message: str, code: int) -> int:
 
     print(f"error: {masked(message)}", file=sys.stderr)
     return code
+
+
+def _unknown(error: UnknownCommandError) -> str:
+    """The command that there is not, and all that there are."""
+    word = error.unused_tokens[0] if error.unused_tokens else ""
+    known = [name for name in error.app or () if not name.startswith("-")]
+    return f'there is no command "{word}"; there are {", ".join(known)}.{did_you_mean(word, known)}'
 
 
 def _with_notes(error: BaseException) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = App(
     name="runs",
-    help="List runs, show one, stop one, go on with one, compare two, push or delete one.",
+    help="List runs, show one, go on with one, compare some.",
     help_format="plaintext",
     default_parameter=Parameter(negative=()),
     result_action="return_value",
@@ -33,10 +33,22 @@ RunsDir = Annotated[
 ]
 
 
-for _name in ("compare", "examples", "report"):  # imported when they are called
-    app.command(f"nearer.cli.comparing:{_name}", name=_name)
-for _name in ("resume", "logs", "stop"):
-    app.command(f"nearer.cli.working:{_name}", name=_name)
+COMMANDS = {
+    "list": ("runs:list_", "List all runs, or those of one experiment."),
+    "show": ("runs:show", "Show one run: status, why it ended, metrics, how to go on from here."),
+    "resume": ("working:resume", "Go on with a run where it was interrupted."),
+    "logs": ("working:logs", "Print the log of a run."),
+    "stop": ("working:stop", "Ask a run to end, from any process."),
+    "compare": ("comparing:compare", "Compare runs, or two epochs of one, query by query."),
+    "examples": ("comparing:examples", "Show the best results of some queries before and after."),
+    "report": ("comparing:report", "Write the report of a run, one HTML page."),
+    "push": ("push:push", "Copy the artifact of a run to a URL."),
+    "delete": ("runs:delete", "Delete a run with its model, metrics and log; asks before."),
+}
+"""Where each command is; its module is imported only when it is called."""
+
+for _name, (_target, _help) in COMMANDS.items():
+    app.command(f"nearer.cli.{_target}", name=_name, help=_help)
 
 COLUMNS = {
     "experiment": "experiment",
@@ -51,7 +63,6 @@ SORT = ("name", "created", "seconds", "status")
 STATUSES = ("created", "running", "finished", "failed", "interrupted", "dead")
 
 
-@app.command(name="list")
 def list_(
     *,
     experiment: str | None = None,
@@ -101,11 +112,10 @@ def list_(
     return 0
 
 
-@app.command
 def show(
     name: str, /, *, experiment: Experiment = None, runs_dir: RunsDir = None, json: Json = False
 ) -> int:
-    """Show one run: status, why it ended, metrics before and after, how to go on from here.
+    """Show one run: status, why it ended, metrics, how to go on from here.
 
     Args:
         name: The run.
@@ -132,7 +142,6 @@ def show(
     return 0
 
 
-@app.command
 def delete(
     name: str,
     /,
@@ -183,6 +192,3 @@ def _one_of(option: str, value: str | None, known: tuple[str, ...]) -> None:
 
 def _cell(value: Any) -> str:
     return "-" if value is None else str(value)
-
-
-app.command("nearer.cli.push:push", name="push")

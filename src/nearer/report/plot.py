@@ -17,10 +17,12 @@ class Series:
     Attributes:
         name: What it shows.
         points: `(step, epoch, value)` in order; values are finite.
+        thin: Whether it is the background of the others: a thin line without dots.
     """
 
     name: str
     points: tuple[tuple[int, int, float], ...]
+    thin: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Plot:
     def dots(self, series: Series) -> Sequence[tuple[int, int, float]]:
         """The points that are drawn as dots and say their value."""
         few = len(series.points) <= MOST_DOTS
-        return [p for p in series.points if few or p[0] == self.best]
+        return [p for p in series.points if not series.thin and (few or p[0] == self.best)]
 
 
 def nice_ticks(low: float, high: float, about: int = 4) -> tuple[float, ...]:

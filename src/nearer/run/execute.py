@@ -20,6 +20,7 @@ from nearer.encoder.store import default_store
 from nearer.errors import Interrupted, NearerError, ProcessLost, UsageError
 from nearer.loop.fit import fit as run_loop
 from nearer.loop.world import World
+from nearer.run.batch_losses import BatchLosses
 from nearer.run.build import (
     build_batches,
     build_encoder,
@@ -184,6 +185,7 @@ def _run(
     config = with_forecast(folder, trained, encoder, train, config, world)
     interrupted: Interrupted | None = None
     stopwatch = Stopwatch()
+    records = [Recorder(folder, plan.evaluations), BatchLosses(folder.losses)]
     with resumption.keeper(folder, spec.checkpoint_every, world) as keeper:
         try:
             result = run_loop(
@@ -191,7 +193,7 @@ def _run(
                 loss,
                 train,
                 config=config,
-                callbacks=[*plan.callbacks, Recorder(folder, plan.evaluations), stopwatch],
+                callbacks=[*plan.callbacks, *records, stopwatch],
                 val=val,
                 accelerator=accelerator,
                 encode=encode,

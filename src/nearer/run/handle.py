@@ -1,4 +1,4 @@
-"""Run: a handle on a run's folder. Reads; whoever executes a run writes."""
+"""Run: what can be done with a run: load, push, export, stop, compare, report. Reads in view.py."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 from nearer.artifact.store import load_artifact
 from nearer.encoder.protocol import Encoder
 from nearer.encoder.sentence import SentenceTransformerEncoder
-from nearer.errors import NearerError
-from nearer.loop.state import StopKind, StopReason
-from nearer.run.record import RunFolder, Status
-from nearer.run.record_shape import read_points
+from nearer.run.record import Status
+from nearer.run.view import RunView
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from nearer.run.ranks import Point
 
 
-class Run:
+class Run(RunView):
     """One fine-tuning run, finished or not; everything is read from its folder.
 
     Args:
@@ -32,75 +30,6 @@ class Run:
         >>> run.metrics()["after"]["minilm_ndcg_at_k"]  # doctest: +SKIP
         0.84172
     """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = RunFolder(folder)
-
-    def __repr__(self) -> str:
-        return f"Run({self.name!r}, experiment={self.experiment!r}, status={self.status!r})"
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self._folder.path.name
-
-    @property
-    def experiment(self) -> str:
-        """The experiment that it belongs to."""
-        return self._folder.path.parent.name
-
-    @property
-    def folder(self) -> Path:
-        """Where everything of it lies."""
-        return self._folder.path
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """What run.json says: spec, environment, data, status."""
-        return self._folder.read()
-
-    @property
-    def status(self) -> Status:
-        """created, running, finished, failed, interrupted; dead: its process is gone."""
-        status: Status = self.record["status"]
-        return status
-
-    @property
-    def stop_reason(self) -> StopReason | None:
-        """Why it ended; None while it runs, and where it failed."""
-        reason = self.record["stop_reason"]
-        return None if reason is None else StopReason(StopKind(reason["kind"]), reason["detail"])
-
-    @property
-    def best_epoch(self) -> int | None:
-        """The epoch that scored best, 0 for the model as it came; None where nothing was judged."""
-        return self.record.get("best_epoch")
-
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """One entry for each evaluation point, epoch 0 included: epoch, step, metrics, seconds."""
-        try:
-            text = self._folder.metrics.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError) as error:
-            raise NearerError(f"{self._folder.metrics} cannot be read: {error}") from error
-        return read_points(text, self._folder.metrics)
-
-    @property
-    def artifact(self) -> Path:
-        """Folder of the model.
-
-        Raises:
-            NearerError: There is none (yet); says what the run's status is.
-        """
-        if not self._folder.artifact.is_dir():
-            raise NearerError(f'run "{self.name}" has no artifact: it is {self.status}')
-        return self._folder.artifact
-
-    def metrics(self) -> dict[str, dict[str, float]]:
-        """What the model scored before fine-tuning, and what the artifact scores after."""
-        return self.record.get("metrics") or {"before": {}, "after": {}}
 
     def model(self) -> Any:
         """Load the artifact: a SentenceTransformer, or the module that it was made from.
@@ -150,22 +79,6 @@ class Run:
         from nearer.run.stopping import wait
 
         return wait(self._folder, timeout)
-
-    def logs(self) -> str:
-        """What the console said."""
-        try:
-            return self._folder.log.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return ""
-
-    @property
-    def evaluations(self) -> list[str]:
-        """Names of the evaluations whose ranks it keeps, in its own order."""
-        from nearer.run.ranks import all_ranks
-
-        kept = {ranks.evaluation for ranks in all_ranks(self._folder.ranks)}
-        listed = [name.removeprefix("evaluation ") for name in self.record.get("data") or ()]
-        return [*(n for n in listed if n in kept), *sorted(kept.difference(listed))]
 
     def compare(
         self,
@@ -272,20 +185,3 @@ class Run:
         from nearer.run.report import write_report
 
         return write_report(self)
-
-    def result(self) -> dict[str, Any]:
-        """What `nearer fit --json` prints; paths are absolute."""
-        record = self.record
-        artifact = self._folder.artifact
-        return {
-            "run": self.name,
-            "experiment": self.experiment,
-            "status": record["status"],
-            "stop_reason": record["stop_reason"],
-            "epochs_run": record.get("epochs_run", 0),
-            "best_epoch": record.get("best_epoch"),
-            "metrics": self.metrics(),
-            "history": [{k: p[k] for k in ("epoch", "step", "metrics")} for p in self.history],
-            "artifact": str(artifact.absolute()) if artifact.is_dir() else None,
-            "seconds": record.get("seconds"),
-        }

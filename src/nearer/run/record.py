@@ -45,6 +45,11 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def losses(self) -> Path:
+        """The training loss from step to step."""
+        return self.path / "losses.json"
+
+    @property
     def log(self) -> Path:
         """What the console said."""
         return self.path / "log.txt"
@@ -203,6 +208,11 @@ def all_runs(runs: Path, experiment: str | None = None) -> list[RunFolder]:
 def plain_metrics(metrics: Mapping[str, float]) -> dict[str, float | None]:
     """Metrics as JSON can hold them: NaN and infinities become null."""
     return {name: v if math.isfinite(v) else None for name, v in metrics.items()}
+
+
+def plain_value(value: Any) -> str:
+    """A value of a record as text."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def environment() -> dict[str, Any]:

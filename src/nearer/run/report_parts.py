@@ -1,6 +1,5 @@
 """Parts that the report of a run and that of a comparison share: facts, curves, tables."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ from nearer.report.content import Table
 from nearer.report.page import number, signed
 from nearer.report.plot import Plot, Series
 from nearer.run.handle import Run
+from nearer.run.record import plain_value
 
 LOSSES = ("train_loss", "val_loss")
 MOST_PLOTS = 12
@@ -50,6 +50,9 @@ def curves(runs: Sequence[tuple[str, Run]], first: str | None) -> tuple[Plot, ..
     """
     lines: dict[str, list[Series]] = {}
     for label, run in runs:
+        by_step = tuple((p["step"], p["epoch"], p["loss"]) for p in run.losses)
+        if by_step and len(runs) == 1:  # of several it would hide the rest
+            lines["loss"] = [Series("loss by step", by_step, thin=True)]
         names = run.evaluations
         for key in dict.fromkeys(k for point in run.history for k in point["metrics"]):
             points = tuple(
@@ -141,11 +144,6 @@ def _bare(key: str, evaluations: Sequence[str]) -> str:
 
 def _pair(a: float | None, b: float | None) -> tuple[str, str, str]:
     return number(a), number(b), "–" if a is None or b is None else signed(b - a)
-
-
-def plain_value(value: Any) -> str:
-    """A value of a record as text."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _duration(seconds: float) -> str:

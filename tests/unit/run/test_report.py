@@ -52,6 +52,20 @@ def test_the_figures_are_those_of_the_record(run: Run) -> None:
     assert (ndcg.best, ndcg.stop) == (20, 30)
 
 
+def test_the_loss_from_step_to_step_is_drawn_behind_the_others(run: Run) -> None:
+    point = {"epoch": 1, "rows": 4, "learning_rate": 0.1}
+    points = [{**point, "step": step, "loss": 1 / step} for step in (1, 2, 3)]
+    (run.folder / "losses.json").write_text(json.dumps(points))
+    loss = next(plot for plot in report_page(run).plots if plot.title == "loss")
+    assert [(s.name, s.thin) for s in loss.series] == [
+        ("loss by step", True),
+        ("train_loss", False),
+    ]
+    assert [step for step, _, _ in loss.series[0].points] == [1, 2, 3]
+    assert list(loss.dots(loss.series[0])) == []
+    assert 'class="curve thin"' in run.report().read_text()
+
+
 def test_it_says_why_it_ended_and_where_time_went(run: Run) -> None:
     text = " ".join(text_of(run).split())
     assert "no gain in 2 evaluations (patience)" in text
