@@ -78,9 +78,17 @@ class Cost:
         if self._began is not None and len(self._times) < BATCHES:
             self._times.append(self._clock() - self._began)
 
-    def take(self, result: EvaluationResult, trained: bool) -> None:
-        """Note what an evaluation took, where it tells what those to come will take."""
-        if self._taken is None and (trained or result.encoded >= result.distinct):
+    def take(self, result: EvaluationResult, trained: bool, frozen: bool = False) -> None:
+        """Note what an evaluation took, where it tells what those to come will take.
+
+        Args:
+            result: What came of it.
+            trained: Whether it was of weights that had been trained.
+            frozen: Whether some weights never change: what they make is not computed again, so
+                that the evaluation before training takes longer than those to come.
+        """
+        tells = result.encoded >= result.distinct and not frozen
+        if self._taken is None and (tells or (trained and result.encoded > 0)):
             self._taken = result.encoded, result.seconds
 
     def state_dict(self) -> dict[str, Any]:

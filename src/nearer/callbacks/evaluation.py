@@ -214,7 +214,8 @@ class EvaluationCallback(Callback):
             processes=ctx.processes,
             both_directions=self.both_directions,
         )
-        self._cost.take(self.result, trained=ctx.step > 0)
+        frozen = not all(p.requires_grad for p in ctx.encoder.module.parameters())
+        self._cost.take(self.result, trained=ctx.step > 0, frozen=frozen)
         self._say_cost(ctx)
         prefix = self.prefix(ctx.config.model_name)
         return {f"{prefix}_{bare}": value for bare, value in self.result.reported.items()}

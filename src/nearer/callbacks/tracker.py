@@ -43,9 +43,12 @@ class Tracker(Callback):
         every: Steps between two lines of the training loss.
         options: Passed to the tracker's own start, such as {"tags": ["first"]}.
         timeout: Seconds that one call to the tracker may take.
+        artifact: Send the artifact too, once it is built, as `artifact/` of the run there; only
+            MLflow takes one. It may take twenty times `timeout`.
 
     Raises:
-        SpecError: accelerate knows no such tracker, or its package is not installed.
+        SpecError: accelerate knows no such tracker, its package is not installed, or it takes no
+            artifact.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Tracker(Callback):
         every: int = 10,
         options: dict[str, Any] | None = None,
         timeout: float = 30.0,
+        artifact: bool = False,
     ) -> None:
         if service not in NAMES:
             hint = did_you_mean(service, NAMES)
@@ -63,6 +67,11 @@ class Tracker(Callback):
         faults = number_faults("Tracker.every", every, 1)
         if not timeout > 0:
             faults.append(f"Tracker.timeout: {timeout}; must be more than 0")
+        if artifact and service != "mlflow":
+            faults.append(
+                f"Tracker.artifact: only mlflow takes an artifact, not {service}; leave it out, or "
+                "push it to a URL: push"
+            )
         if faults:
             raise SpecError(faults)
         self.service = service
@@ -71,6 +80,7 @@ class Tracker(Callback):
         self.every = every
         self.options = dict(options or {})
         self.timeout = timeout
+        self.artifact = artifact
 
     def check(self) -> None:
         """Check that the tracker's package is there."""
@@ -86,7 +96,7 @@ class Tracker(Callback):
         from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
         self._tracker: Any = None
-        self._failed = False
+        self._failed, self._run_id = False, None
         self._aside = Aside(f"nearer-{self.service}")
         kind = LOGGER_TYPE_TO_CLASS[self.service]
         where = (self.project, self.folder) if kind.requires_logging_directory else (self.project,)
@@ -132,10 +142,19 @@ class Tracker(Callback):
     def on_close(self, ctx: Context) -> None:
         """Finish the tracker's run."""
         if vars(self).get("_tracker") is not None:
+            self._run_id = self.state_dict().get("run_id")
             self._guarded(self._tracker.finish)
             self._tracker = None
         if "_aside" in vars(self):
             self._aside.end()
+
+    def send(self, artifact: Path) -> None:
+        """Send the artifact to the run that has ended, where that was asked for."""
+        if not self.artifact or vars(self).get("_run_id") is None:
+            return
+        self._aside = Aside(f"nearer-{self.service}")
+        self._guarded(lambda: _send_to_mlflow(self._run_id, artifact), 20)
+        self._aside.end()
 
     def _log(self, values: dict[str, float], step: int) -> None:
         if self.service == "mlflow":
@@ -144,14 +163,20 @@ class Tracker(Callback):
             self._guarded(self._start)
         self._guarded(lambda: self._tracker.log(values, step=step))
 
-    def _guarded(self, call: Callable[[], None]) -> None:
+    def _guarded(self, call: Callable[[], None], times: int = 1) -> None:
         if self._failed:
             return
         try:
-            self._aside.call(call, self.timeout)
+            self._aside.call(call, times * self.timeout)
         except Exception as error:  # whatever a server or its client may raise
             self._failed = True
             LOGGER.warning("%s failed and is left alone from here: %s", self.service, error)
+
+
+def _send_to_mlflow(run_id: Any, artifact: Path) -> None:
+    from mlflow import MlflowClient
+
+    MlflowClient().log_artifacts(run_id, str(artifact), "artifact")
 
 
 def _mlflow_name(name: str) -> str:

@@ -44,6 +44,7 @@ from nearer.run.finish import (
     metrics_of,
     next_command,
     say_how_it_went,
+    send_artifact,
 )
 from nearer.run.folder import log_to, note_end, note_failure, take_folder
 from nearer.run.forecast import with_forecast
@@ -232,6 +233,7 @@ def _run(
         try_report(
             run, {e.prefix(plan.model_name): Texts(e.evaluation_set) for e in plan.evaluations}
         )
+        send_artifact(plan, folder)
     world.wait()  # a launcher ends all processes soon after the first of them has ended
     if interrupted:
         LOGGER.info("Go on with: %s", resume_command(run.folder))

@@ -9,7 +9,7 @@ from typing import Any
 from nearer.artifact.manifest import Manifest
 from nearer.artifact.store import kind_of as artifact_kind
 from nearer.artifact.store import save_artifact
-from nearer.callbacks import WiSEFT
+from nearer.callbacks import Tracker, WiSEFT
 from nearer.encoder.catalog import find_entry
 from nearer.encoder.protocol import Encoder
 from nearer.loop.state import EvaluationPoint, FitResult
@@ -145,6 +145,13 @@ def first(result: FitResult) -> EvaluationPoint | None:
 def metrics_of(point: EvaluationPoint | None) -> dict[str, float | None]:
     """The metrics of a point as JSON holds them."""
     return {} if point is None else plain_metrics(point.metrics)
+
+
+def send_artifact(plan: Plan, folder: RunFolder) -> None:
+    """Send the artifact to the trackers that take one; what fails there is told by them."""
+    for callback in plan.callbacks:
+        if isinstance(callback, Tracker):
+            callback.send(folder.artifact)
 
 
 def duration(seconds: float) -> str:

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 import pytest
-from support.toy import LABELLED, ToyBatches, toy_fit
+from support.toy import LABELLED, ToyBatches, toy_encoder, toy_fit
 
 from nearer.callbacks import EvaluationCallback, LambdaCallback
 from nearer.callbacks.cost import BATCHES, Cost, cost_line, interval
@@ -102,6 +102,30 @@ def test_a_pass_from_a_cache_says_nothing_of_those_to_come():
     assert cost.line("mine", 1, "epoch", batches=50) is None
     cost.take(Result(encoded=5), trained=True)  # part of the weights is frozen
     assert "5 rows to encode, 3.0 s" in cost.line("mine", 1, "epoch", batches=50)
+
+
+def test_a_whole_pass_says_nothing_where_a_part_is_frozen():
+    cost = cost_after(BATCHES)
+    cost.take(Result(encoded=7, seconds=99), trained=False, frozen=True)
+    assert cost.line("mine", 1, "epoch", batches=50) is None
+    cost.take(Result(encoded=7), trained=True, frozen=True)
+    assert "7 rows to encode, 3.0 s" in cost.line("mine", 1, "epoch", batches=50)
+
+
+def test_a_pass_that_encodes_nothing_says_nothing_after_a_resume_either():
+    cost = cost_after(BATCHES)
+    cost.take(Result(encoded=0), trained=True)
+    assert cost.line("mine", 1, "epoch", batches=50) is None
+
+
+def test_with_a_frozen_part_the_line_waits_for_the_first_epoch(caplog):
+    encoder = toy_encoder()
+    next(iter(encoder.module.parameters())).requires_grad_(False)
+    heard = []
+    note = LambdaCallback(on_metrics=lambda ctx: heard.append((ctx.epoch, len(lines(caplog)))))
+    with caplog.at_level(logging.INFO, "nearer"):
+        toy_fit(EvaluationCallback(LABELLED), note, encoder=encoder, train=ToyBatches(7))
+    assert heard == [(0, 0), (1, 1), (2, 1)]
 
 
 def lines(caplog):

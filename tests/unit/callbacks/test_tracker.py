@@ -4,11 +4,14 @@ import json
 import logging
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from support.recorder import Values
+from support.tiny import Letters
 from support.toy import KeepsAll, toy_fit
 
+import nearer
 from nearer.callbacks import Tracker
 from nearer.callbacks.aside import Aside
 from nearer.callbacks.tracker import NAMES
@@ -210,6 +213,49 @@ def test_mlflow_for_real_goes_on_in_the_same_run(tmp_path, monkeypatch):
 
     assert sent("metrics/hit_at_10") == [(0, 1), (2, 2), (4, 3), (4, 3), (6, 4)]
     assert sorted(step for step, _ in sent("train/loss")) == [1, 2, 3, 4, 4, 5, 6]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_mlflow_gets_the_artifact_of_a_run(tmp_path, monkeypatch):
+    import mlflow
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    run = nearer.fit(
+        model=Letters(),
+        train_data=[{"query": f"red {i}", "document": f"{i} in red"} for i in range(8)],
+        epochs=1,
+        callbacks=[Tracker("mlflow", "mine", artifact=True)],
+        runs_dir=tmp_path / "runs",
+    )
+    client = mlflow.MlflowClient()
+    (experiment,) = [e for e in client.search_experiments() if e.name == "mine"]
+    (there,) = client.search_runs([experiment.experiment_id])
+    assert there.info.status == "FINISHED"
+    fetched = Path(client.download_artifacts(there.info.run_id, "artifact", str(tmp_path)))
+    names = {p.relative_to(run.artifact) for p in run.artifact.rglob("*") if p.is_file()}
+    assert {p.relative_to(fetched) for p in fetched.rglob("*") if p.is_file()} == names
+    assert all((fetched / n).read_bytes() == (run.artifact / n).read_bytes() for n in names)
+    nearer.load(fetched, module=Letters())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_an_artifact_that_cannot_be_sent_fails_no_run(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.chdir(tmp_path)
+    tracker = Tracker("mlflow", "mine", artifact=True)
+    toy_fit(tracker)
+    with caplog.at_level(logging.WARNING, "nearer"):
+        tracker.send(tmp_path / "nowhere")
+    (record,) = caplog.records
+    assert record.getMessage().startswith("mlflow failed and is left alone from here")
+
+
+def test_an_artifact_is_for_mlflow_only():
+    with pytest.raises(SpecError, match="only mlflow takes an artifact, not tensorboard"):
+        Tracker("tensorboard", artifact=True)
 
 
 def test_tensorboard_shows_a_resumed_run_as_one(tmp_path):
