@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,8 @@ def machine() -> str:
     return f"{model}, {cores} cores, Python {python}, torch {torch.__version__}"
 
 
-def main(name: str, measure: Callable[[argparse.Namespace], list[Row]], **options: Any) -> None:
-    """Parse `--quick` and `--json`, measure, print."""
+def main(name: str, measure: Callable[[argparse.Namespace], Iterable[Row]], **options: Any) -> None:
+    """Parse `--quick` and `--json`, measure; print each row as soon as it is known."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the rows that fit in 4 minutes")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -50,16 +50,17 @@ def main(name: str, measure: Callable[[argparse.Namespace], list[Row]], **option
         how = {"action": "store_true"} if default is False else {"default": default}
         parser.add_argument(f"--{option.replace('_', '-')}", **how)
     arguments = parser.parse_args()
-    rows = measure(arguments)
     if arguments.json:
+        rows = list(measure(arguments))
         result = {"benchmark": name, "machine": machine(), "rows": [asdict(row) for row in rows]}
         print(json.dumps(result))
         return
-    print(machine())
-    for row in rows:
+    print(machine(), flush=True)
+    for row in measure(arguments):
         goal = "" if row.goal is None else f" (goal {row.goal:g})"
         agree = "" if row.agree is None else f", agree: {'yes' if row.agree else 'NO'}"
         print(
             f"{row.name}: ours {row.ours:.5g}, {row.peer} {row.theirs:.5g}, "
-            f"ratio {row.ratio:.3f}{goal}{agree}"
+            f"ratio {row.ratio:.3f}{goal}{agree}",
+            flush=True,
         )

@@ -13,6 +13,7 @@ import logging
 import statistics
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 from common import DATA, Row, main
@@ -24,11 +25,10 @@ WARM = 2
 """First steps that are not counted."""
 
 
-def steps(task: str, quick: bool, count: int) -> list[Row]:
+def steps(task: str, quick: bool, count: int) -> Iterator[Row]:
     """Seconds of a step, both in turn; the loss of the first steps, dropout off; share of gemm."""
     rounds, count = (1, count or 5) if quick else (3, count or 12)
     batches = batches_of(task, WARM + count)
-    out = []
     for precision in precisions():
         agree = first_losses_agree(batches[:3], precision)
         times: list[tuple[float, float]] = []
@@ -40,13 +40,12 @@ def steps(task: str, quick: bool, count: int) -> list[Row]:
         ratio = statistics.median(b / a for a, b in times)
         name = f"{task}, 64 pairs, {precision}"
         goal = None if quick else GOALS.get((task, precision))
-        out.append(Row(f"{name}: seconds a step", PEER, one, other, ratio, goal, agree))
+        yield Row(f"{name}: seconds a step", PEER, one, other, ratio, goal, agree)
         work, rate = arithmetic(batches[WARM:]) / count, gemm(precision)
         share = work / one / rate
         goal = 0.7 if (task, precision) == ("medquad", "fp32") and not quick else None
         label = f"{name}: GFLOP/s of the real tokens"
-        out.append(Row(label, "gemm alone", work / one / 1e9, rate / 1e9, share, goal, None))
-    return out
+        yield Row(label, "gemm alone", work / one / 1e9, rate / 1e9, share, goal, None)
 
 
 def precisions() -> list[str]:
@@ -196,7 +195,7 @@ MEASURES = {
 }
 
 
-def measure(arguments: argparse.Namespace) -> list[Row]:
+def measure(arguments: argparse.Namespace) -> Iterator[Row]:
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     chosen = [n for n in arguments.only.split(",") if n]
@@ -205,14 +204,14 @@ def measure(arguments: argparse.Namespace) -> list[Row]:
         raise SystemExit(f"--only: no {', '.join(unknown)}; there are {', '.join(MEASURES)}")
     if not chosen and not arguments.quality:
         chosen = list(MEASURES)
-    out = []
     for name in chosen:
         what = MEASURES[name]
         if isinstance(what, str):
-            out += steps(what, arguments.quick, int(arguments.steps))
+            yield from steps(what, arguments.quick, int(arguments.steps))
         else:
-            out += what(arguments.quick, int(arguments.steps))
-    return [*out, *(quality() if arguments.quality else [])]
+            yield from what(arguments.quick, int(arguments.steps))
+    if arguments.quality:
+        yield from quality()
 
 
 if __name__ == "__main__":
