@@ -52,7 +52,7 @@ def wait_for_epoch(bench: Bench, name: str, number: int) -> None:
     pytest.fail(f"no epoch {number} of {name}: {(bench.folder / (name + '.err')).read_text()}")
 
 
-def test_signals(bench: Bench) -> None:
+def test_T12_signals(bench: Bench) -> None:
     """Processes that train for long are sent a signal each, when an epoch is done."""
     signals = {"int": signal.SIGINT, "term": signal.SIGTERM, "kill": signal.SIGKILL}
     words = {

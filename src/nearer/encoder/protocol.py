@@ -10,6 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+WAY_OUT = "Choose another model: nearer models"
+"""What is said where a model embeds no such items."""
+
 Side = Literal["query", "document"]
 """Which side of a search an item stands on; decides the prompt and, of two towers, the tower."""
 

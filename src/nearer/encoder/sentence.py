@@ -14,7 +14,7 @@ from torch import Tensor
 from nearer.encoder.lora import ADAPTER, has_adapters, merged, save_adapter
 from nearer.encoder.padding import padded_fully
 from nearer.encoder.pictures import rgb_of
-from nearer.encoder.protocol import Features, Precision, Prepared, Side
+from nearer.encoder.protocol import WAY_OUT, Features, Precision, Prepared, Side
 from nearer.encoder.quiet import quiet
 from nearer.encoder.tokens import Tokens
 from nearer.encoder.views import View
@@ -77,7 +77,11 @@ class SentenceTransformerEncoder:
         return int(found)
 
     def prepare(self, items: Sequence[Any], side: Side) -> Prepared:
-        """Tokenise texts, or decode pictures (paths) and preprocess them."""
+        """Tokenise texts, or decode pictures (paths) and preprocess them.
+
+        Raises:
+            ModelError: The model does not embed what the items are.
+        """
         if len(items) > TOGETHER and not any(isinstance(item, str) for item in items):
 
             def take_when_asked(rows: np.ndarray) -> Features:
@@ -152,7 +156,12 @@ class SentenceTransformerEncoder:
         """The features of some items as one batch, padded to the longest."""
         with self.one_at_a_time:
             prompt = self.prompt(side)
-            features: Features = self.model.preprocess(items, prompt=prompt, task=side)
+            try:
+                features: Features = self.model.preprocess(items, prompt=prompt, task=side)
+            except ValueError as error:
+                if "modalit" not in str(error).lower():  # a model of texts is given pictures
+                    raise
+                raise ModelError(f"{self.name} does not fit the data: {error} {WAY_OUT}") from error
         return features
 
     def prompt(self, side: Side) -> str | None:

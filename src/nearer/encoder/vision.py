@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from nearer.encoder.module import ModuleEncoder
 from nearer.encoder.preprocessing import Preprocessing
-from nearer.encoder.protocol import Prepared, Side
+from nearer.encoder.protocol import WAY_OUT, Prepared, Side
+from nearer.errors import ModelError
 
 TOKENS = 128
 """What a picture counts for where texts count tokens, so that micro-batches are of a like size."""
@@ -83,7 +84,13 @@ class PictureEncoder(ModuleEncoder):
         self.recipe = recipe
 
     def prepare(self, items: Sequence[Any], side: Side) -> Prepared:
-        """Decode pictures, on threads."""
+        """Decode pictures, on threads.
+
+        Raises:
+            ModelError: An item is a text.
+        """
+        if any(isinstance(item, str) for item in items):
+            raise ModelError(f"{self.name} embeds pictures, and the data has texts. {WAY_OUT}")
         pixels = self.preprocessing(items)
 
         def take(rows: np.ndarray) -> dict[str, Tensor]:

@@ -34,7 +34,7 @@ def test_a_batch_size_larger_than_the_data_is_told():
         RandomBatches(examples(3), 0, 0)
 
 
-def test_epochs_differ_and_can_be_drawn_again():
+def test_T11_epochs_differ_and_can_be_drawn_again():
     data = examples(100)
     source = RandomBatches(data, 8, seed=7)
     second = rows(source, 2)

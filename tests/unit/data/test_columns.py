@@ -89,7 +89,7 @@ def test_labels_are_codes_also_as_numbers_with_gaps():
     assert examples.skipped == 1
 
 
-def test_scores_are_numbers(write):
+def test_T39_scores_are_numbers(write):
     examples = read_examples(write("a.csv", "text1,text2,score\na,b, 0.5\nc,d,1e-1\n"))
     assert examples.scores.dtype == np.float64
     assert examples.scores.tolist() == [0.5, 0.1]
@@ -140,7 +140,7 @@ def test_unknown_columns_show_kinds_and_mapping():
     assert "header" not in message
 
 
-def test_a_missing_header_is_recognised(write):
+def test_T40_a_missing_header_is_recognised(write):
     message = refused(write("a.csv", "red shoes,Shoes in red leather\nhat,A hat\n"))
     assert "a header is needed" in message
     assert "red shoes,Shoes in red leather\n" in message

@@ -89,7 +89,7 @@ def test_docarray_does_not_tell_ranks_1_and_2_apart() -> None:
 
 
 @pytest.mark.parametrize("definitions", ["trec", "docarray"])
-def test_queries_with_nothing_relevant_or_nothing_found_count_0(definitions) -> None:
+def test_T37_queries_with_nothing_relevant_or_nothing_found_count_0(definitions) -> None:
     nothing = ranked([0, 0, 0], [])
     short = ranked([0, 0, 0], [1], returned=0)
     for hits in (nothing, short):

@@ -37,7 +37,7 @@ def test_a_pair_judged_twice_counts_once_with_the_higher_grade() -> None:
     assert relevance.gains(np.array([0]), np.array([[1, 1]])).tolist() == [[3, 3]]
 
 
-def test_a_querys_own_row_is_not_relevant_to_it() -> None:
+def test_T36_a_querys_own_row_is_not_relevant_to_it() -> None:
     own = np.array([0, 1, -1])
     relevance = judged((0, 0, 1), (0, 2, 1), (1, 1, 2), (2, 2, 1), own=own)
     assert relevance.counts.tolist() == [1, 0, 1]

@@ -130,7 +130,7 @@ CODES = st.integers(-3, 3)
         lambda n: st.lists(st.lists(CODES, min_size=n, max_size=n), min_size=2, max_size=4)
     )
 )
-def test_known_relevance_by_brute_force(codes):
+def test_T38_known_relevance_by_brute_force(codes):
     known = known_relevant(columns(*codes)).block(0, len(codes[0]))
     assert known.dtype == torch.bool
     assert known.tolist() == brute_force(*codes)

@@ -9,7 +9,7 @@ from nearer.run.lock import release
 from nearer.run.record import create
 
 
-def test_one_is_deleted_and_no_other(tmp_path: Path) -> None:
+def test_T45_one_is_deleted_and_no_other(tmp_path: Path) -> None:
     runs = [create(tmp_path, experiment, "same", {}).path for experiment in ("a", "b")]
     release(runs[0])
     delete_run(Run(runs[0]))
