@@ -92,7 +92,7 @@ def data_of(options: dict[str, Any]) -> dict[str, Any]:
     return {name: options[name] for name in ("query_data", "index_data", "qrels")}
 
 
-FITS = ("pairs", "micro", "labels", "stopped", "short", "skipped")
+FITS = ("pairs", "micro", "labels", "stopped", "short", "skipped", "wise")
 
 
 @pytest.mark.parametrize("name", FITS)
@@ -121,6 +121,15 @@ def test_a_gradient_that_is_nan_in_one_of_them_skips_the_step_in_all(done: Done)
     """Losses and weights after it are those of one process: the tests above."""
     assert done.alone["skipped"]["skipped"] == done.ranks[0]["fits"]["skipped"]["skipped"] == 1
     assert done.alone["pairs"]["skipped"] == 0
+
+
+def test_the_weights_in_between_are_tried_by_all_together(done: Done) -> None:
+    one, two = done.alone["wise"]["wise_ft"], done.ranks[0]["fits"]["wise"]["wise_ft"]
+    assert (two["alpha"], two["monitor"]) == (one["alpha"], one["monitor"])
+    assert [p["alpha"] for p in two["curve"]] == [0, 0.5, 1]
+    assert [p["value"] for p in two["curve"]] == pytest.approx(
+        [p["value"] for p in one["curve"]], rel=1e-5
+    )
 
 
 def test_an_interrupted_run_is_gone_on_with_bit_for_bit(done: Done) -> None:

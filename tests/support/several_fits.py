@@ -97,6 +97,7 @@ def settings(model: str, data: dict[str, Any]) -> dict[str, dict[str, Any]]:
         },
         "stopped": {**pairs, "epochs": 5, "callbacks": [Stops()]},
         "short": {**pairs, "train_data": data["few"], "batch_size": 3, "epochs": 1, "limit": 40},
+        "wise": {**pairs, "epochs": 1, "callbacks": [nearer.WiSEFT(alphas=[0.0, 0.5, 1.0])]},
         "skipped": {
             **pairs,
             "model": spoils.model,
@@ -123,6 +124,7 @@ def run(folder: Path, model: str, data: dict[str, Any]) -> dict[str, Any]:
             "processes": result.record["processes"],
             "skipped": result.record["skipped_batches"],
             "weights": weights,
+            "wise_ft": result.record["wise_ft"],
         }
     return done
 
