@@ -2,7 +2,9 @@
 
 import logging
 import re
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +169,8 @@ class Tracker(Callback):
         if self._failed:
             return
         try:
-            self._aside.call(call, times * self.timeout)
+            with redirect_stdout(sys.stderr):  # stdout is for results, and trackers print
+                self._aside.call(call, times * self.timeout)
         except Exception as error:  # whatever a server or its client may raise
             self._failed = True
             LOGGER.warning("%s failed and is left alone from here: %s", self.service, error)

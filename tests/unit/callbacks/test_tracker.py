@@ -184,6 +184,14 @@ def test_a_timeout_of_the_call_itself_is_told_as_it_is(fake, caplog, monkeypatch
     assert caplog.records[0].message.endswith("from here: the client gave up")
 
 
+def test_what_a_tracker_prints_does_not_go_to_stdout(fake, capsys, monkeypatch):
+    kind = fake()
+    monkeypatch.setattr(kind, "start", lambda self: print("Trackio project initialized"))
+    toy_fit(Tracker("wandb"))
+    shown = capsys.readouterr()
+    assert (shown.out, "Trackio project initialized" in shown.err) == ("", True)
+
+
 def test_a_timeout_must_be_more_than_nothing():
     with pytest.raises(SpecError, match=r"Tracker.timeout: 0; must be more than 0"):
         Tracker("wandb", timeout=0)
@@ -249,8 +257,8 @@ def test_an_artifact_that_cannot_be_sent_fails_no_run(tmp_path, monkeypatch, cap
     toy_fit(tracker)
     with caplog.at_level(logging.WARNING, "nearer"):
         tracker.send(tmp_path / "nowhere")
-    (record,) = caplog.records
-    assert record.getMessage().startswith("mlflow failed and is left alone from here")
+    (said,) = [r.getMessage() for r in caplog.records if r.name == "nearer"]
+    assert said.startswith("mlflow failed and is left alone from here")
 
 
 def test_an_artifact_is_for_mlflow_only():
