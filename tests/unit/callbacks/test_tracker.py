@@ -251,12 +251,22 @@ def test_mlflow_gets_the_artifact_of_a_run(tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_an_artifact_that_cannot_be_sent_fails_no_run(tmp_path, monkeypatch, caplog):
+    import mlflow
+
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.chdir(tmp_path)
     tracker = Tracker("mlflow", "mine", artifact=True)
     toy_fit(tracker)
+    (there,) = mlflow.MlflowClient().search_runs(
+        [e.experiment_id for e in mlflow.MlflowClient().search_experiments() if e.name == "mine"]
+    )
+    place = Path(there.info.artifact_uri)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("a file, where a folder has to be")
+    (tmp_path / "artifact").mkdir()
+    (tmp_path / "artifact" / "nearer.json").write_text("{}")
     with caplog.at_level(logging.WARNING, "nearer"):
-        tracker.send(tmp_path / "nowhere")
+        tracker.send(tmp_path / "artifact")
     (said,) = [r.getMessage() for r in caplog.records if r.name == "nearer"]
     assert said.startswith("mlflow failed and is left alone from here")
 
