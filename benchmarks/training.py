@@ -1,6 +1,7 @@
 """A step of training: our loop against sentence-transformers' Trainer, and against sgemm.
 
-    python benchmarks/training.py [--quick] [--json] [--only NAME[,NAME]] [--steps N] [--quality]
+    python benchmarks/training.py [--quick] [--json] [--only NAME[,NAME]] [--steps N]
+        [--quality [--precision fp32|bf16]]
 
 Names: medquad, banking77, docstrings (seconds of a step of 64 pairs, float32 and, where the
 processor has it, bf16), growth (batch 4,096 against 64: memory and time), known (the mask of known
@@ -153,7 +154,7 @@ def known(quick: bool, count: int) -> list[Row]:
     return out
 
 
-def quality() -> list[Row]:
+def quality(precision: str) -> list[Row]:
     """One epoch of medquad in batches of 64 on both sides; nDCG@20 of the test queries."""
     import csv
     import tempfile
@@ -168,10 +169,10 @@ def quality() -> list[Row]:
     batches = [[pairs[i] for i in order[low : low + 64]] for low in range(0, len(order), 64)]
     data = [str(DATA / "medquad" / f) for f in ("queries.test.jsonl", "corpus.jsonl")]
     out = []
-    for precision in precisions():
+    for chosen in [precision] if precision else precisions():
         scores, took = [], []
         for side in (ours, theirs):
-            trained = side(batches, precision)
+            trained = side(batches, chosen)
             took.append(sum(trained.seconds))
             with tempfile.TemporaryDirectory() as folder:
                 if side is ours:
@@ -181,7 +182,7 @@ def quality() -> list[Row]:
                 qrels = str(DATA / "medquad" / "qrels.test.tsv")
                 found = nearer.evaluate(folder, *data, qrels, name="test").metrics
             scores.append(found["test_ndcg_at_k"])
-        name = f"medquad, one epoch, {precision}"
+        name = f"medquad, one epoch, {chosen}"
         a, b = scores
         out.append(Row(f"{name}: test nDCG@20", PEER, a, b, a / b, 0.99, None))
         out.append(Row(f"{name}: seconds", PEER, *took, took[1] / took[0], None, None))
@@ -211,8 +212,8 @@ def measure(arguments: argparse.Namespace) -> Iterator[Row]:
         else:
             yield from what(arguments.quick, int(arguments.steps))
     if arguments.quality:
-        yield from quality()
+        yield from quality(arguments.precision)
 
 
 if __name__ == "__main__":
-    main("training", measure, only="", steps=0, quality=False)
+    main("training", measure, only="", steps=0, quality=False, precision="")

@@ -103,10 +103,10 @@ def names_of(runs: Sequence[Run]) -> tuple[str, ...]:
 
 
 def differing_options(runs: Sequence[Run]) -> list[tuple[str, ...]]:
-    """The options that were not given alike to all: name, then the value of each run."""
+    """The options that were not given alike to all but their names: option, value of each run."""
     specs = [run.record["spec"] for run in runs]
     rows = []
-    for name in dict.fromkeys(name for spec in specs for name in spec):
+    for name in dict.fromkeys(name for spec in specs for name in spec if name != "name"):
         values = [plain_value(spec[name]) if name in spec else "default" for spec in specs]
         if len(set(values)) > 1:
             rows.append((name, *values))

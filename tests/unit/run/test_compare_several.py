@@ -40,7 +40,7 @@ def test_the_best_may_be_worse_than_the_first(tmp_path: Path) -> None:
 
 
 def test_what_differs_in_the_options(tmp_path: Path) -> None:
-    runs = runs_of(tmp_path / "a", "low", "mid", epochs=3, loss="InfoNCE")
+    runs = runs_of(tmp_path / "a", "low", "mid", epochs=3, loss="InfoNCE", name="one")
     runs += runs_of(tmp_path / "b", "top", epochs=3, learning_rate=0.5)
     assert differing_options(runs) == [
         ("loss", "InfoNCE", "InfoNCE", "default"),
