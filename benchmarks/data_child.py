@@ -54,8 +54,11 @@ class Memory:
 
 def fit(model: str, data: str, runs: str) -> dict:
     import nearer
-    import nearer.run.execute
-    from nearer.callbacks import LambdaCallback
+    from nearer.importing import quick_imports
+
+    with quick_imports():  # as `nearer.fit` has it
+        import nearer.run.execute
+        from nearer.callbacks import LambdaCallback
 
     out: dict = {}
 

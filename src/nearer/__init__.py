@@ -6,6 +6,8 @@ Importing it imports no torch until one of its names is used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nearer.importing import quick_imports
+
 if TYPE_CHECKING:
     from nearer.callbacks import (
         BestModelCheckpoint,
@@ -88,7 +90,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used."""
     if name not in _HOME:
         raise AttributeError(f"module 'nearer' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    with quick_imports():
+        return getattr(import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

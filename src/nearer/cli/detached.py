@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nearer.cli.main import guarded
 from nearer.errors import NearerError, UsageError
+from nearer.importing import quick_imports
 from nearer.run.launch import processes_asked
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ def main() -> int:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     sys.path[:] = handed["path"]
-    from nearer.run.execute import execute
+    with quick_imports():
+        from nearer.run.execute import execute
 
     # A run that was finished already begins nothing.
     return guarded(lambda: begun.tell(execute(handed["options"], begun).folder))

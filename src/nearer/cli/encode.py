@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from nearer.errors import SpecError
+from nearer.importing import quick_imports
 
 
 def encode(
@@ -34,7 +35,9 @@ def encode(
     import numpy as np
 
     from nearer.callbacks import ProgressBar
-    from nearer.run.use import encode_data
+
+    with quick_imports():
+        from nearer.run.use import encode_data
 
     with ProgressBar() as bar:
         vectors = encode_data(model, input_file, side, device, bar.track)

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from nearer.cli.output import print_metrics
 from nearer.errors import Interrupted
+from nearer.importing import quick_imports
 from nearer.run.spec import RunSpec
 from nearer.run.spec_file import read_spec_file
 
@@ -67,7 +68,8 @@ def execute_and_print(given: dict[str, Any], json: bool, detach: bool = False) -
         from nearer.cli.detached import start
 
         return start(given, json)
-    from nearer.run.execute import execute
+    with quick_imports():
+        from nearer.run.execute import execute
     from nearer.run.launch import is_main
 
     try:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from nearer.importing import quick_imports
 from nearer.run.spec import runs_folder
 
 if TYPE_CHECKING:
@@ -175,7 +176,9 @@ def fit(
     """
     given = dict(locals())
     from nearer.run.chosen import chosen
-    from nearer.run.execute import execute
+
+    with quick_imports():
+        from nearer.run.execute import execute
 
     return execute(chosen(given))
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from nearer.importing import quick_imports
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -99,7 +101,8 @@ def encode(
         >>> nearer.encode("minilm", ["red shoes"]).shape  # doctest: +SKIP
         (1, 384)
     """
-    from nearer.run.use import encode_data
+    with quick_imports():
+        from nearer.run.use import encode_data
 
     return encode_data(model, data, side, device)
 
@@ -115,6 +118,7 @@ def load(path: str | Path, module: Any = None, prepare: Any = None) -> "Encoder"
     Raises:
         ArtifactError: It is damaged or incomplete; names the file.
     """
-    from nearer.run.use import load_path
+    with quick_imports():
+        from nearer.run.use import load_path
 
     return load_path(path, module, prepare)
