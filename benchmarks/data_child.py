@@ -54,9 +54,10 @@ class Memory:
 
 def fit(model: str, data: str, runs: str) -> dict:
     import nearer
-    from nearer.importing import quick_imports
+    from nearer.importing import process_is_ours, quick_imports
 
-    with quick_imports():  # as `nearer.fit` has it
+    process_is_ours()  # as the command `nearer fit` has it
+    with quick_imports():
         import nearer.run.execute
         from nearer.callbacks import LambdaCallback
 

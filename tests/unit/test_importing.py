@@ -1,20 +1,68 @@
 import gc
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
 
 import pytest
 
-from nearer.importing import quick_imports
+from nearer import importing
+from nearer.importing import MANY, quick_imports
+
+
+@pytest.fixture(autouse=True)
+def collector() -> Iterator[None]:
+    was = gc.isenabled()
+    yield
+    (gc.enable if was else gc.disable)()
+    gc.unfreeze()
 
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_collector_rests_meanwhile_and_is_left_as_it_was(enabled: bool) -> None:
-    was = gc.isenabled()
     (gc.enable if enabled else gc.disable)()
-    try:
-        with quick_imports():
-            assert not gc.isenabled()
-        assert gc.isenabled() is enabled
-        with pytest.raises(ImportError), quick_imports():
-            raise ImportError
-        assert gc.isenabled() is enabled
-    finally:
-        (gc.enable if was else gc.disable)()
+    with quick_imports():
+        assert not gc.isenabled()
+    assert gc.isenabled() is enabled
+    with pytest.raises(ImportError), quick_imports():
+        raise ImportError
+    assert gc.isenabled() is enabled
+
+
+@pytest.mark.parametrize(
+    ("ours", "count", "frozen"), [(False, MANY, False), (True, MANY, True), (True, 5, False)]
+)
+def test_what_came_is_frozen_in_a_process_of_ours_alone(
+    ours: bool, count: int, frozen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "_own_process", ours)
+    with quick_imports():
+        for number in range(count):
+            name = f"made_for_a_test_{number}"
+            monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    assert bool(gc.get_freeze_count()) is frozen
+
+
+def test_what_somebody_has_frozen_stays_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    gc.freeze()
+    count = gc.get_freeze_count()
+    with quick_imports():
+        for number in range(MANY):
+            name = f"made_for_a_test_{number}"
+            monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    assert gc.get_freeze_count() == count
+
+
+def test_a_command_is_a_process_of_its_own_and_a_script_is_not() -> None:
+    says = "import gc; print(bool(gc.get_freeze_count()), gc.isenabled())"
+    script = f"import nearer; nearer.fit; nearer.EvaluationCallback; {says}"
+    command = (
+        "import sys, atexit, gc; sys.argv = ['nearer', 'encode', 'nowhere', 'x', '--output', 'y']\n"
+        "atexit.register(lambda: print(bool(gc.get_freeze_count()), gc.isenabled()))\n"
+        "from nearer.cli.main import main; main()"
+    )
+    for code, expected in ((script, "False True\n"), (command, "True True\n")):
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        )
+        assert done.stdout == expected, done.stderr

@@ -9,6 +9,7 @@ import cyclopts
 from cyclopts import App, CycloptsError, UnknownCommandError
 
 from nearer.errors import NearerError, did_you_mean
+from nearer.importing import process_is_ours
 
 INTERRUPTED = 130
 
@@ -80,6 +81,7 @@ def guarded(command: Callable[[], Any]) -> int:
 
 def main() -> None:
     """Entry point of the command `nearer`."""
+    process_is_ours()
     sys.exit(run(sys.argv[1:]))
 
 
