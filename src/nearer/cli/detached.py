@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nearer.cli.main import guarded
 from nearer.errors import NearerError, UsageError
-from nearer.importing import quick_imports
+from nearer.importing import process_is_ours, quick_imports
 from nearer.run.launch import processes_asked
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def main() -> int:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     sys.path[:] = handed["path"]
+    process_is_ours()
     with quick_imports():
         from nearer.run.execute import execute
 

@@ -34,9 +34,8 @@ def encode(
         raise SpecError([f"output: there is no folder {output.absolute().parent}; make it first"])
     import numpy as np
 
-    from nearer.callbacks import ProgressBar
-
     with quick_imports():
+        from nearer.callbacks import ProgressBar
         from nearer.run.use import encode_data
 
     with ProgressBar() as bar:

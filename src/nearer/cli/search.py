@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from nearer.cli.output import Faults
 from nearer.errors import NearerError
+from nearer.importing import quick_imports
 from nearer.run.faults import too_small
 from nearer.run.pairs import pairs
 
@@ -54,8 +55,9 @@ def search(
     if query is not None and not query.strip():
         faults.add("query: empty; give a text, or none for a prompt")
     faults.report()
-    from nearer.callbacks import ProgressBar
-    from nearer.run.searching import SearchedFile
+    with quick_imports():
+        from nearer.callbacks import ProgressBar
+        from nearer.run.searching import SearchedFile
 
     with ProgressBar() as bar:
         searched = SearchedFile(model, index_data, names, distance, device, bar.track)
