@@ -22,6 +22,7 @@ from nearer.errors import NearerError
 from nearer.evaluation.vectors import open_vectors
 from nearer.run.handle import Run
 from nearer.run.record import RunFolder
+from nearer.run.report_parts import curves
 from nearer.run.spec import parse
 from nearer.run.spec_file import read_spec_file
 from support.fuzzing import Harness, Parse
@@ -71,16 +72,20 @@ def manifest(data: bytes, folder: Path) -> None:
 
 
 def record(data: bytes, folder: Path) -> None:
-    """run.json and metrics.jsonl, a zero byte between them."""
-    said, _, points = data.partition(b"\0")
+    """run.json, metrics.jsonl and losses.json, a zero byte between them; their curves too."""
+    said, _, rest = data.partition(b"\0")
+    points, _, losses = rest.partition(b"\0")
     folder = RunFolder(folder)
     folder.record.write_bytes(said)
     folder.metrics.write_bytes(points)
+    folder.losses.write_bytes(losses)
     run = Run(folder.path)
     run.result()
     repr(run)
     run.stop_reason  # noqa: B018
     run.evaluations  # noqa: B018
+    for plot in curves([("", run)], None):
+        repr([plot.description, plot.epochs, [plot.line(one) for one in plot.series]])
 
 
 def model_folder(data: bytes, folder: Path) -> None:
@@ -207,7 +212,8 @@ HARNESSES = {
             record,
             (
                 json.dumps(RECORD).encode()
-                + b'\0{"epoch": 0, "step": 0, "metrics": {"a": 0.1}, "seconds": 1.0}\n',
+                + b'\0{"epoch": 0, "step": 0, "metrics": {"a": 0.1}, "seconds": 1.0}\n'
+                + b'\0[{"step": 3, "epoch": 1, "loss": 0.5, "rows": 8, "learning_rate": 0.1}]',
                 json.dumps({**RECORD, "status": "running"}).encode(),
             ),
             (b"null", b"[]", b"{}", b'"running"', b'"created"'),

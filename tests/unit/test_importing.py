@@ -57,7 +57,8 @@ def test_a_command_is_a_process_of_its_own_and_a_script_is_not() -> None:
     says = "import gc; print(bool(gc.get_freeze_count()), gc.isenabled())"
     script = f"import nearer; nearer.fit; nearer.EvaluationCallback; {says}"
     command = (
-        "import sys, atexit, gc; sys.argv = ['nearer', 'encode', 'nowhere', 'x', '--output', 'y.npy']\n"
+        "import sys, atexit, gc\n"
+        "sys.argv = ['nearer', 'encode', 'nowhere', 'x', '--output', 'y.npy']\n"
         "atexit.register(lambda: print(bool(gc.get_freeze_count()), gc.isenabled()))\n"
         "from nearer.cli.main import main; main()"
     )

@@ -15,6 +15,11 @@ from nearer.loop.context import Context
 MOST = 400
 """Points that are kept at most; beyond, each two become one."""
 
+LARGE = 1 << 53
+"""What no count and no loss of a fit reaches; also refuses NaN and infinities."""
+
+COUNTS = ("step", "epoch", "rows")
+
 
 @dataclass(frozen=True)
 class Stretch:
@@ -115,14 +120,18 @@ def joined(parts: list[Stretch] | tuple[Stretch, ...]) -> Stretch:
 
 def read_losses(path: Path) -> list[dict[str, Any]]:
     """The points of a file, in order; none where it is missing or damaged."""
-    names = set(Stretch.__dataclass_fields__)
     try:
         points = json.loads(path.read_text(encoding="utf-8"))
-        whole = all(set(p) == names and _all_finite(p) for p in points)
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (OSError, ValueError, RecursionError):
         return []
-    return points if whole and isinstance(points, list) else []
+    whole = isinstance(points, list) and all(map(_is_stretch, points))
+    return points if whole else []
 
 
-def _all_finite(point: Mapping[str, Any]) -> bool:
-    return all(isinstance(v, int | float) and math.isfinite(v) for v in point.values())
+def _is_stretch(point: Any) -> bool:
+    """Whether a value has the fields of a stretch, and figures that can be drawn."""
+    if not isinstance(point, dict) or set(point) != set(Stretch.__dataclass_fields__):
+        return False
+    counts = all(type(point[n]) is int and 0 <= point[n] < LARGE for n in COUNTS)
+    figures = (point["loss"], point["learning_rate"])
+    return counts and all(type(v) is float and abs(v) < LARGE for v in figures)

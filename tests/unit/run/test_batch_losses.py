@@ -82,6 +82,9 @@ def test_a_batch_that_was_skipped_is_no_point(tmp_path: Path) -> None:
         '[{"step": 1}]',
         "[" * 100_000,
         '[{"step": 1, "epoch": 1, "loss": NaN, "rows": 1, "learning_rate": 0}]',
+        '[{"step": 1, "epoch": 1, "loss": 1e300, "rows": 1, "learning_rate": 0.5}]',
+        '[{"step": -1, "epoch": 1, "loss": 0.5, "rows": 1, "learning_rate": 0.5}]',
+        '[{"step": 1, "epoch": true, "loss": 0.5, "rows": 1, "learning_rate": 0.5}]',
         '[{"step": 1, "epoch": 1, "loss": "x", "rows": 1, "learning_rate": 0}]',
     ],
 )
