@@ -21,9 +21,10 @@ PATIENCE = 60
 
 
 DRIVER = """
-import json, os, sys
+import faulthandler, json, os, signal, sys
 import nearer.run.execute  # what takes long is imported once, for all of them
 from nearer.cli.main import main
+faulthandler.register(signal.SIGUSR1)  # children say where they are when they are asked
 started = {}
 for name, words in json.loads(sys.argv[1]).items():
     pid = os.fork()
@@ -42,13 +43,15 @@ print(json.dumps(ended), flush=True)
 """
 
 
-def wait_for_epoch(bench: Bench, name: str, number: int) -> None:
+def wait_for_epoch(bench: Bench, name: str, number: int, pid: int) -> None:
     metrics = bench.runs / "default" / name / "metrics.jsonl"
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         if metrics.is_file() and metrics.read_text().count("\n") > number:
             return
         time.sleep(0.05)
+    os.kill(pid, signal.SIGUSR1)
+    time.sleep(0.5)
     pytest.fail(f"no epoch {number} of {name}: {(bench.folder / (name + '.err')).read_text()}")
 
 
@@ -69,7 +72,7 @@ def test_T12_signals(bench: Bench) -> None:
         pids = json.loads(driver.stdout.readline())
         try:
             for name, number in signals.items():
-                wait_for_epoch(bench, name, 1)
+                wait_for_epoch(bench, name, 1, pids[name])
                 os.kill(pids[name], number)
             ended = json.loads(driver.stdout.readline())
         finally:
