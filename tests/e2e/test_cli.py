@@ -220,7 +220,11 @@ def test_what_evaluate_refuses(bench: Bench, words: tuple[str, ...], says: str) 
     assert says in ran.err
 
 
-def test_options_of_the_evaluation_reach_the_run(bench: Bench) -> None:
+def test_options_of_the_evaluation_reach_the_run(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Embeddings that another test has made would leave nothing to encode, and nothing to say of it.
+    monkeypatch.setenv("NEARER_CACHE", str(bench.folder / "cache"))
     result = bench.fit_json(query_sample_size=5, memory_budget="32MiB", name="mine", epochs=1)
     log = (bench.runs / "default/mine/log.txt").read_text()
     assert "5 of 15 queries ask, drawn with seed 42" in log
