@@ -114,6 +114,8 @@ def same_runs(one: Any, other: Any) -> None:
     assert one.stop_reason == other.stop_reason
     assert one.best_epoch == other.best_epoch
     assert one.metrics() == other.metrics()
+    assert one.losses == other.losses
+    assert sum(p["rows"] for p in one.losses)
     assert model_files(one) == model_files(other)
     ranks = [sorted((run.folder / "ranks").iterdir()) for run in (one, other)]
     assert [p.name for p in ranks[0]] == [p.name for p in ranks[1]]

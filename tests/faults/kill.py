@@ -152,7 +152,13 @@ class Harness:
     def _compared(self, name: str) -> list[str]:
         folders = [self.runs / "default" / one for one in ("whole", name)]
         found = []
-        for what, of in (("artifact", _artifact), ("history", _history), ("ranks", _ranks)):
+        parts = {
+            "artifact": _artifact,
+            "history": _history,
+            "losses": _losses,
+            "ranks": _ranks,
+        }
+        for what, of in parts.items():
             if of(folders[0]) != of(folders[1]):
                 found.append(what)
         kept = [_last(folder) for folder in folders]
@@ -174,6 +180,10 @@ def _artifact(folder: Path) -> dict[str, str]:
 def _history(folder: Path) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [{**line, "seconds": None} for line in lines]
+
+
+def _losses(folder: Path) -> bytes:
+    return (folder / "losses.json").read_bytes()
 
 
 def _ranks(folder: Path) -> dict[str, bytes]:

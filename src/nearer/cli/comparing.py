@@ -1,16 +1,20 @@
 """`nearer runs compare`, `examples` and `report`: what a run came to, query by query."""
 
 import json as jsonlib
+import sys
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from nearer.cli.output import print_table
 from nearer.cli.runs import Experiment, Json, RunsDir
 from nearer.errors import UsageError
 from nearer.run.api import get_run
 
 if TYPE_CHECKING:
+    from nearer.run.compare_several import SideBySide
     from nearer.run.handle import Run
 Open = Annotated[bool, Parameter(help="Open the page in the browser.")]
 
@@ -42,7 +46,7 @@ def compare(
     """
     from nearer.run.compare import texts_of
     from nearer.run.compare_several import compare_several
-    from nearer.run.display import display_comparison, display_side_by_side
+    from nearer.run.display import display_comparison
 
     points = _points(epochs or ("after,after" if others else "before,after"))
     if show < 0:
@@ -60,7 +64,7 @@ def compare(
     elif len(found.comparisons) == 1:
         display_comparison(found.comparisons[0], texts_of(runs[0], runs[1], evaluation), show)
     else:
-        display_side_by_side(found)
+        _print_side_by_side(found)
     return 0
 
 
@@ -106,6 +110,21 @@ def report(
     """
     _print_page(get_run(name, experiment, runs_dir).report(), open)
     return 0
+
+
+def _print_side_by_side(found: "SideBySide") -> None:
+    """How several runs compare with the first, and where their options differ."""
+    from nearer.run.compare_several import HEADER, differing_options, names_of
+
+    print(f"{found.metric}, each run against the first")
+    print_table([HEADER, *found.rows()], sys.stdout)
+    for remark in found.remarks():
+        print(remark)
+    differing = differing_options(found.runs)
+    if differing:
+        print("\nOptions that differ:")
+        cut = [tuple(shorten(cell, 40, placeholder=" …") for cell in row) for row in differing]
+        print_table([("option", *names_of(found.runs)), *cut], sys.stdout)
 
 
 def _points(text: str) -> tuple[int | str, int | str]:

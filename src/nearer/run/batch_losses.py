@@ -58,8 +58,10 @@ class BatchLosses(Callback):
         self._every, self._points, self._open = 1, list[Stretch](), list[Stretch]()
 
     def on_fit_begin(self, ctx: Context) -> None:
-        """Begin with no points."""
+        """Begin with no points, and with no file of an attempt before."""
         self._every, self._points, self._open = 1, [], []
+        with self._spare.attempt():
+            self.path.unlink(missing_ok=True)
 
     def on_train_batch_end(self, ctx: Context) -> None:
         """Count the batch in; a stretch that is full becomes a point."""
@@ -89,6 +91,7 @@ class BatchLosses(Callback):
         self._points, self._open = (
             [Stretch(**values) for values in state[name]] for name in ("points", "open")
         )
+        self._write()
 
     def _close_stretch(self) -> None:
         if self._open:

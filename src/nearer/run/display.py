@@ -1,7 +1,7 @@
 """Examples and comparisons on the screen; plain lines where that is no terminal."""
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.table import Table
@@ -9,7 +9,6 @@ from rich.text import Text
 
 from nearer.evaluation.comparison import Comparison
 from nearer.evaluation.moves import QueryChange
-from nearer.run.compare_several import HEADER, SideBySide, differing_options, names_of
 from nearer.run.example import Example, Examples, Match
 from nearer.run.texts import Texts
 
@@ -51,29 +50,6 @@ def display_comparison(comparison: Comparison, texts: Texts, count: int = 5) -> 
             print()
             for line in change_lines(change, texts, comparison.depth):
                 print(f"  {line}")
-
-
-def display_side_by_side(found: SideBySide) -> None:
-    """Print to stdout how several runs compare with the first, and where their options differ.
-
-    Args:
-        found: What to print.
-    """
-    print(f"{found.metric}, each run against the first")
-    _print_columns([HEADER, *found.rows()])
-    for remark in found.remarks():
-        print(remark)
-    differing = differing_options(found.runs)
-    if differing:
-        print("\nOptions that differ:")
-        cut = [[_one_line(cell, 40) for cell in row] for row in differing]
-        _print_columns([("option", *names_of(found.runs)), *cut])
-
-
-def _print_columns(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(map(str.ljust, row, widths)).rstrip())
 
 
 def change_lines(change: QueryChange, texts: Texts, depth: int) -> Iterator[str]:

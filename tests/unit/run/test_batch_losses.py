@@ -65,6 +65,21 @@ def test_a_resume_comes_to_the_same_points(at: int, tmp_path: Path) -> None:
     assert second.state_dict() == whole.state_dict()
 
 
+def test_what_came_after_the_checkpoint_is_cut_off_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "losses.json"
+    first = BatchLosses(path)
+    fed(first, [3.0, 2.0])
+    state = first.state_dict()
+    fed(first, [1.0], 3)
+    first.on_close(None)  # type: ignore[arg-type]
+    assert [p["step"] for p in read_losses(path)] == [1, 2, 3]
+    again = BatchLosses(path)
+    again.on_fit_begin(None)  # type: ignore[arg-type]
+    assert not path.exists()
+    again.load_state_dict(state)
+    assert [p["step"] for p in read_losses(path)] == [1, 2]
+
+
 def test_a_batch_that_was_skipped_is_no_point(tmp_path: Path) -> None:
     losses = BatchLosses(tmp_path / "losses.json")
     fed(losses, [1.0, float("nan"), 3.0])
