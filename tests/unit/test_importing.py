@@ -13,9 +13,25 @@ from nearer.importing import MANY, quick_imports
 @pytest.fixture(autouse=True)
 def collector() -> Iterator[None]:
     was = gc.isenabled()
+    gc.unfreeze()
     yield
     (gc.enable if was else gc.disable)()
     gc.unfreeze()
+
+
+def bring_modules(count: int, monkeypatch: pytest.MonkeyPatch) -> list[types.ModuleType]:
+    came = [types.ModuleType(f"made_for_a_test_{number}") for number in range(count)]
+    for module in came:
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    return came
+
+
+def are_frozen(modules: list[types.ModuleType]) -> bool:
+    """Ask for each by itself: other threads of the suite's process free what is frozen, too."""
+    looked_at = {id(each) for each in gc.get_objects()}
+    frozen = {id(each) not in looked_at for each in modules}
+    assert len(frozen) == 1, "some are frozen and some are not"
+    return frozen.pop()
 
 
 @pytest.mark.parametrize("enabled", [True, False])
@@ -37,20 +53,17 @@ def test_what_came_is_frozen_in_a_process_of_ours_alone(
 ) -> None:
     monkeypatch.setattr(importing, "_own_process", ours)
     with quick_imports():
-        for number in range(count):
-            name = f"made_for_a_test_{number}"
-            monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
-    assert bool(gc.get_freeze_count()) is frozen
+        came = bring_modules(count, monkeypatch)
+    assert are_frozen(came) is frozen
 
 
 def test_what_somebody_has_frozen_stays_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = [types.ModuleType("frozen_by_somebody")]
     gc.freeze()
-    count = gc.get_freeze_count()
     with quick_imports():
-        for number in range(MANY):
-            name = f"made_for_a_test_{number}"
-            monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
-    assert gc.get_freeze_count() == count
+        came = bring_modules(MANY, monkeypatch)
+    assert are_frozen(theirs)
+    assert not are_frozen(came)
 
 
 def test_a_command_is_a_process_of_its_own_and_a_script_is_not() -> None:
