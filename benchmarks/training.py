@@ -5,7 +5,8 @@
 
 Names: medquad, banking77, docstrings (seconds of a step of 64 pairs, float32 and, where the
 processor has it, bf16), growth (batch 4,096 against 64: memory and time), known (the mask of known
-pairs against the step); default: all. `--quality` adds an epoch of medquad on both sides and the
+pairs against the step), compile (a step with torch.compile against one without; needs a C++
+compiler); default: all but compile. `--quality` adds an epoch of medquad on both sides and the
 nDCG@20 of its test queries, which is a matter of half an hour.
 """
 
@@ -24,6 +25,8 @@ PEER = "sentence-transformers' Trainer"
 GOALS = {("medquad", "fp32"): 3.0, ("medquad", "bf16"): 5.0}
 WARM = 2
 """First steps that are not counted."""
+COMPILED_WARM = 4
+"""The same where shapes that are new are still compiled."""
 
 
 def steps(task: str, quick: bool, count: int) -> Iterator[Row]:
@@ -154,6 +157,21 @@ def known(quick: bool, count: int) -> list[Row]:
     return out
 
 
+def compiled(quick: bool, count: int) -> Iterator[Row]:
+    """Seconds of a step of medquad and banking77, compiled and not, in turn."""
+    for task in ("banking77",) if quick else ("medquad", "banking77"):
+        batches = batches_of(task, COMPILED_WARM + (count or 6))
+        for precision in precisions():
+            one = ours(batches, precision, compiled=True)
+            other = ours(batches, precision)
+            a, b = (statistics.median(side.seconds[COMPILED_WARM:]) for side in (one, other))
+            name = f"{task}, 64 pairs, {precision}, compiled"
+            agree = abs(one.losses[0] - other.losses[0]) <= 0.1 * other.losses[0]  # other dropout
+            yield Row(f"{name}: seconds a step", "not compiled", a, b, b / a, None, agree)
+            spent = sum(one.seconds[:COMPILED_WARM]) - COMPILED_WARM * a
+            yield Row(f"{name}: seconds to compile", "a step", spent, b, b / spent, None, None)
+
+
 def quality(precision: str) -> list[Row]:
     """One epoch of medquad in batches of 64 on both sides; nDCG@20 of the test queries."""
     import csv
@@ -193,6 +211,7 @@ MEASURES = {
     **{task: task for task in ("medquad", "banking77", "docstrings")},
     "growth": growth,
     "known": known,
+    "compile": compiled,
 }
 
 
@@ -204,7 +223,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[Row]:
     if unknown:
         raise SystemExit(f"--only: no {', '.join(unknown)}; there are {', '.join(MEASURES)}")
     if not chosen and not arguments.quality:
-        chosen = list(MEASURES)
+        chosen = [name for name in MEASURES if name != "compile"]
     for name in chosen:
         what = MEASURES[name]
         if isinstance(what, str):

@@ -64,11 +64,13 @@ def ours(
     dropout: bool = True,
     epochs: int = 1,
     steps: int | None = None,
+    compiled: bool = False,
 ) -> Trained:
     """Our loop, as `nearer.fit` calls it; ends after `steps`."""
     import torch
 
     from nearer.data.columns import read_examples
+    from nearer.encoder.compiling import compile_encoder
     from nearer.encoder.loading import EncoderOptions, load_encoder
     from nearer.loop.callback import Callback
     from nearer.loop.fit import fit
@@ -105,6 +107,8 @@ def ours(
     encoder = load_encoder("minilm", EncoderOptions(precision=precision))
     if not dropout:
         _without_dropout(encoder.module)
+    if compiled:
+        compile_encoder(encoder)
     clock = Clock()
     config = FitConfig(
         epochs=epochs, learning_rate=RATE, warmup=WARMUP, weight_decay=DECAY, clip_norm=CLIP

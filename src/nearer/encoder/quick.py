@@ -78,4 +78,5 @@ def _dropout(part: nn.Dropout) -> Callable[[Tensor], Tensor]:
 def _is_plain(table: nn.Embedding) -> bool:
     plain: list[Any] = [table.max_norm, table.sparse, table.scale_grad_by_freq]
     large = table.num_embeddings >= LARGE and table.weight.dtype is torch.float32
-    return large and not any(plain)
+    split = hasattr(table.weight, "full_tensor")  # then its gradient is summed by FSDP, at once
+    return large and not split and not any(plain)

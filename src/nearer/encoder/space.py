@@ -56,7 +56,8 @@ def space_of(encoder: Encoder, side: Side) -> Space:
     The name covers weights and buffers, architecture and configuration, tokenizer, prompt, length,
     truncation, precision, kind of device and the versions of the libraries. It lasts where all of
     that is known: for models made of the modules of transformers and sentence-transformers. What
-    the code of a user's own module does is not known, so there the name is good for that object.
+    the code of a user's own module does is not known, so there the name is good for that object;
+    and so it is where weights are split among processes, until they are trained further.
     Of two towers it is the side's tower alone.
     """
     if isinstance(encoder, TwoTowers):
@@ -64,8 +65,10 @@ def space_of(encoder: Encoder, side: Side) -> Space:
     if isinstance(encoder, FrozenPart):
         return space_of(encoder.plain, side)
     module = encoder.module
-    parts = [weights_digest(module), encoder.fingerprint(side), device_of(module).type]
-    shape = _shape(encoder)
+    split = any(hasattr(p, "full_tensor") for p in module.parameters())  # nobody has all of it
+    weights = "split" if split else weights_digest(module)
+    parts = [weights, encoder.fingerprint(side), device_of(module).type]
+    shape = None if split else _shape(encoder)
     if shape is None:
         parts.append(f"object {id(module)} {id(getattr(encoder, 'prepare_items', encoder))}")
     else:

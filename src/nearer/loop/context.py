@@ -161,7 +161,8 @@ class Context:
             came: Only those that the model came with: without newly added heads.
         """
         encoder = self.__state.encoder
-        return snapshot(encoder.module, parts_that_came(encoder) if came else ())
+        within = parts_that_came(encoder) if came else ()
+        return snapshot(encoder.module, within, self.__state.world)
 
     def score(self, metric: str | None = None) -> Mapping[str, float]:
         """Measure the encoder as it is; what comes out is told to nobody else.

@@ -40,6 +40,18 @@ def who_was_lost(rank: int, members: Sequence[Member], error: BaseException) -> 
         members: All of them, by rank.
         error: What the exchange failed with.
     """
+    found = lost_for_certain(rank, members)
+    if found is not None:
+        return found
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return (
+        f"another of the {len(members)} processes died or does not answer ({lines[0]}); "
+        "its own output says more"
+    )
+
+
+def lost_for_certain(rank: int, members: Sequence[Member]) -> str | None:
+    """Which processes have failed or died, once that is known here; None where none is known to."""
     for _ in range(TRIES):
         said, gone = [], []
         for other, member in enumerate(members):
@@ -54,11 +66,7 @@ def who_was_lost(rank: int, members: Sequence[Member], error: BaseException) -> 
         if said or gone:
             return "; ".join(said or gone)
         time.sleep(PAUSE)
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return (
-        f"another of the {len(members)} processes died or does not answer ({lines[0]}); "
-        "its own output says more"
-    )
+    return None
 
 
 def lives(pid: int) -> bool:

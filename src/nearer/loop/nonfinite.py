@@ -2,7 +2,6 @@
 
 import logging
 import math
-from collections.abc import Iterable
 from typing import Literal
 
 import torch
@@ -78,12 +77,6 @@ class NonFinite:
         if self.skipped == 1:
             LOGGER.warning("%s; its step is skipped, and so are others like it", said)
         return True
-
-
-def gradient_norm(parameters: Iterable[Tensor]) -> float:
-    """Norm of all gradients together, nothing clipped."""
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    return torch.nn.utils.get_total_norm(gradients).item() if gradients else 0.0
 
 
 def copied_buffers(module: nn.Module) -> list[tuple[Tensor, Tensor]]:

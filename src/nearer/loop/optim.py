@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from nearer.errors import SpecError, UnknownName, did_you_mean
+from nearer.loop.split import FUSED, is_split
 from nearer.loop.state import FitConfig
 
 WARMED = ("linear", "cosine", "cosine_with_restarts", "polynomial", "constant")
@@ -80,7 +81,8 @@ def build_optimizer(encoder: nn.Module, loss: nn.Module, config: FitConfig) -> O
     optimizer: type[Optimizer] = getattr(torch.optim, config.optimizer)
     takes = inspect.signature(optimizer).parameters
     options = dict(config.optimizer_options)
-    if "fused" in takes and "foreach" not in options:
+    split = any(is_split(p) for group in groups for p in group["params"])  # type: ignore[attr-defined]
+    if "fused" in takes and "foreach" not in options and (config.optimizer in FUSED or not split):
         options.setdefault("fused", True)
     return optimizer(groups, lr=config.learning_rate, **options)  # type: ignore[call-arg]
 
@@ -110,19 +112,20 @@ def _schedule(name: str) -> Callable[..., LRScheduler]:
 
 def _groups(encoder: nn.Module, loss: nn.Module, config: FitConfig) -> Iterator[dict[str, object]]:
     # Biases and norms (one dimension) gain nothing from decay and lose by it (as in BERT).
-    parts: dict[tuple[float, float], list[nn.Parameter]] = {}
+    # No kernel takes whole tensors and split ones together.
+    parts: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
     for name, parameter in encoder.named_parameters():
         if parameter.requires_grad:
             rate = config.learning_rate * config.rate_factors.get(name, 1.0)
             decay = config.weight_decay if parameter.ndim > 1 else 0.0
-            parts.setdefault((-rate, -decay), []).append(parameter)
+            parts.setdefault((-rate, -decay, is_split(parameter)), []).append(parameter)
     own_rate = config.loss_learning_rate
     if own_rate is None:
         own_rate = config.learning_rate
     own = [p for p in loss.parameters() if p.requires_grad]
     decays = "weight_decay" in inspect.signature(getattr(torch.optim, config.optimizer)).parameters
     # The highest rate, that of what lies last, comes first.
-    ordered = [(-rate, -decay, found) for (rate, decay), found in sorted(parts.items())]
+    ordered = [(-key[0], -key[1], found) for key, found in sorted(parts.items())]
     for rate, decay, parameters in [*ordered, (own_rate, 0.0, own)]:
         if parameters:
             group: dict[str, object] = {"params": parameters, "lr": rate}

@@ -12,6 +12,7 @@ from nearer.encoder.embedding import autocast
 from nearer.encoder.protocol import Encoder, device_of
 from nearer.encoder.sizes import parse_size
 from nearer.loop.randomness import random_state, set_random_state
+from nearer.loop.split import own_part
 from nearer.loop.step import Part, Work, embed_group
 
 SHARE = 0.5
@@ -63,7 +64,7 @@ def bytes_per_token(encoder: Encoder, work: Work) -> float:
 
 def free_bytes(device: torch.device, module: nn.Module) -> int:
     """Bytes that are free on a device, gradients and AdamW's averages set aside."""
-    trained = sum(p.numel() * p.element_size() for p in module.parameters() if p.requires_grad)
+    trained = sum(own_part(p).nbytes for p in module.parameters() if p.requires_grad)
     if device.type == "cuda":
         free: int = torch.cuda.mem_get_info(device)[0]
     else:
@@ -100,8 +101,8 @@ def _saved(encoder: Encoder, part: Part, row: int, rows: int) -> int:
         torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor),
         autocast(encoder, device),
     ):
-        held: Any = embed_group(encoder, part, np.full(rows, row))
-    del held  # only now: an address that was free would be given away again
+        embedded: Any = embed_group(encoder, part, np.full(rows, row))
+    del embedded  # only now: an address that was free would be given away again
     for buffer, before in buffers:
         buffer.copy_(before)
     set_random_state(state, device)
@@ -109,4 +110,4 @@ def _saved(encoder: Encoder, part: Part, row: int, rows: int) -> int:
 
 
 def _address(tensor: Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()
+    return own_part(tensor).untyped_storage().data_ptr()

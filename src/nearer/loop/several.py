@@ -3,7 +3,7 @@
 import os
 import random
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -14,7 +14,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from nearer.errors import ProcessLost
-from nearer.loop.lost import Member, leave_word, who_was_lost
+from nearer.loop.lost import Member, leave_word, lost_for_certain, who_was_lost
+from nearer.loop.rounds import Rounds
+from nearer.loop.split import Part, Split, is_split, split_transformers
 from nearer.loop.world import World
 
 T = TypeVar("T")
@@ -41,15 +43,22 @@ class Several(World):
             self._control = dist.new_group(backend="gloo", timeout=PATIENCE)
         self._buffers: dict[torch.dtype, Tensor] = {}
         self._members: list[Member] = []
+        self._rounds: Rounds | None = None
+        self._splits: list[Split] = []
         self._members = self.exchange(Member(socket.gethostname(), os.getpid()))
 
     def gather(self, local: Tensor, shares: Sequence[np.ndarray]) -> Tensor:
         """See `World.gather`."""
+        if self._rounds is not None:
+            self._rounds.take_part(0)  # until all have made their passes
+        for split in self._splits:
+            local = split.attached(local)
         gathered: Tensor = _Gather.apply(local, self, shares)  # type: ignore[no-untyped-call]
         return gathered
 
     def sum_gradients(self, parts: Sequence[Tensor], whole: Sequence[Tensor]) -> None:
         """See `World.sum_gradients`."""
+        self._settle()  # even where all that learns is split, and there is nothing to sum here
         given = {id(p) for p in whole} if self.rank else set()
         by_type: dict[torch.dtype, list[Tensor]] = {}
         for parameter in (*parts, *whole):
@@ -112,9 +121,27 @@ class Several(World):
             for part, size, (shape, kind) in zip(parts, sizes, shapes, strict=True)
         ]
 
+    def split(self, parts: Sequence[Part]) -> None:
+        """See `World.split`."""
+        for part in parts:
+            self.share_weights(part.module)
+        found = split_transformers(parts, self.device, self._most, self.size)
+        self._rounds, self._splits = found
+
+    def copies(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See `World.copies`."""
+        names = {id(tensor): name for name, tensor in tensors.items() if is_split(tensor)}
+        found: dict[str, Tensor] = {}
+        for split in self._splits:
+            if any(id(p) in names for p in split.learning):
+                found |= {names[id(p)]: w for p, w in split.gathered() if id(p) in names}
+        rest = {name: tensor for name, tensor in tensors.items() if id(tensor) not in names}
+        found |= super().copies(rest)
+        return {name: found[name] for name in tensors}
+
     def share_weights(self, module: nn.Module) -> None:
         """See `World.share_weights`."""
-        self._share(module.parameters())
+        self._share(p for p in module.parameters() if not is_split(p))
         self.share_buffers(module)
 
     def share_buffers(self, module: nn.Module) -> None:
@@ -140,6 +167,10 @@ class Several(World):
         """See `World.wait`."""
         self.exchange(None)
 
+    def lost(self) -> str | None:
+        """See `World.lost`."""
+        return None if self._rounds is None else lost_for_certain(self.rank, self._members)
+
     def fail(self, error: BaseException) -> None:
         """See `World.fail`."""
         leave_word(self.rank, error)
@@ -148,7 +179,8 @@ class Several(World):
     def _share(self, tensors: Iterable[Tensor]) -> None:
         for tensor in tensors:
             held = tensor.detach().contiguous()
-            self._guarded(lambda held=held: dist.broadcast(held, 0))  # type: ignore[misc]
+            group = self._control if held.device.type == "cpu" else None
+            self._guarded(lambda held=held, group=group: dist.broadcast(held, 0, group))  # type: ignore[misc]
             tensor.copy_(held)
 
     def _buffer(self, dtype: torch.dtype, size: int) -> Tensor:
@@ -158,7 +190,25 @@ class Several(World):
             held = self._buffers[dtype] = torch.empty(size, dtype=dtype, device=self.device)
         return held[:size]
 
+    def _most(self, number: int) -> int:
+        """The largest of the numbers that the processes give."""
+        held = torch.tensor([number])
+        self._answered(lambda: dist.all_reduce(held, dist.ReduceOp.MAX, self._control))
+        return int(held)
+
     def _guarded(self, exchange: Callable[[], object]) -> None:
+        """Exchange, once no process has passes to make that take all of them."""
+        self._settle()
+        self._answered(exchange)
+
+    def _settle(self) -> None:
+        """Take part in passes of a model that is split until no process has any to make."""
+        if self._rounds is not None:
+            self._rounds.take_part(0)
+        for split in self._splits:
+            split.forget()
+
+    def _answered(self, exchange: Callable[[], object]) -> None:
         """Exchange, and say which process it was if one does not answer."""
         try:
             exchange()

@@ -1,6 +1,7 @@
 """All that a fit needs to go on, as nested tensors and plain values. Decides no moment, no file."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from nearer.errors import NearerError
 from nearer.loop.dispatch import Dispatcher
 from nearer.loop.notebook import LoopState
 from nearer.loop.randomness import random_numbers, set_random_numbers
+from nearer.loop.split import is_split, split_state, whole
 from nearer.loop.state import Position, StopKind, StopReason, point_of, point_values
 from nearer.loop.trainer import Trainer
 from nearer.loop.weights import load_weights, snapshot
@@ -81,9 +83,11 @@ def take(
         "callbacks": tree(values["callbacks"], to_cpu),
         "processes": state.world.exchange(own),
         "steps": state.config.epochs * state.batches,
-        "model": snapshot(trainer.encoder.module),
+        "model": snapshot(trainer.encoder.module, world=state.world),
         "loss": tree(trainer.loss.state_dict(), to_cpu),
-        "optimizer": tree(trainer.optimizer.state_dict(), to_cpu),
+        "optimizer": tree(
+            trainer.optimizer.state_dict(), partial(to_cpu, keep=state.world.is_main)
+        ),
         "scheduler": tree(trainer.scheduler.state_dict(), to_cpu),
         "scaler": None if scaler is None else scaler.state_dict(),
     }
@@ -112,7 +116,9 @@ def restore_training(state: LoopState, trainer: Trainer, taken: Snapshot) -> Non
     try:
         load_weights(trainer.encoder.module, taken["model"])
         trainer.loss.load_state_dict(dict(taken["loss"]))
-        trainer.optimizer.load_state_dict(tree(taken["optimizer"], Tensor.clone))
+        optimizer = tree(taken["optimizer"], Tensor.clone)
+        split_state(optimizer["state"], trainer.parameters)
+        trainer.optimizer.load_state_dict(optimizer)
         trainer.scheduler.load_state_dict(tree(taken["scheduler"], Tensor.clone))
     except (KeyError, ValueError, RuntimeError) as error:
         raise NearerError(
@@ -149,8 +155,16 @@ def tree(value: Any, of_tensor: Callable[[Tensor], Tensor]) -> Any:
     return value
 
 
-def to_cpu(tensor: Tensor) -> Tensor:
-    """A copy on the CPU that nothing else holds."""
+def to_cpu(tensor: Tensor, keep: bool = True) -> Tensor:
+    """A copy on the CPU that nothing else holds; whole where processes hold parts of it.
+
+    Args:
+        tensor: Of one that is split all processes have to ask at the same point.
+        keep: Whether this process needs it: of one that is split only the one that writes does.
+    """
+    if is_split(tensor):
+        found = whole(tensor.detach())
+        return found.to("cpu") if keep else found.new_empty(0)
     return tensor.detach().to("cpu", copy=True).contiguous()
 
 

@@ -9,10 +9,12 @@ from nearer.data.batch import Batch, BatchSource
 from nearer.encoder.embedding import TRAIN_BUDGET
 from nearer.encoder.protocol import Encoder
 from nearer.encoder.quick import QuickParts
-from nearer.loop.nonfinite import NonFinite, copied_buffers, gradient_norm, put_back
+from nearer.loop.gradients import clip_gradients, gradient_norm
+from nearer.loop.nonfinite import NonFinite, copied_buffers, put_back
 from nearer.loop.optim import build_optimizer, build_scheduler
 from nearer.loop.passes import one_pass, passes_needed, two_passes
 from nearer.loop.room import graph_room
+from nearer.loop.split import is_split
 from nearer.loop.state import FitConfig
 from nearer.loop.step import Work, lay_out, train_mode
 from nearer.loop.world import ALONE, World
@@ -49,13 +51,16 @@ class Trainer:
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         own = {id(p) for p in self.loss.parameters()}
         self.of_loss = [p for p in self.parameters if id(p) in own]
-        self.of_encoder = [p for p in self.parameters if id(p) not in own]
+        # What is split is summed as soon as it is there: see `Split`.
+        self.of_encoder = [p for p in self.parameters if id(p) not in own and not is_split(p)]
+        self._is_split = any(is_split(p) for p in self.parameters)
         scheduler = build_scheduler(optimizer, config, config.epochs * len(train))
         self.optimizer, self.scheduler = accelerator.prepare(optimizer), scheduler
         self.graph_tokens: int | None = config.graph_tokens
         self._quick = QuickParts(encoder.module)
         self.nonfinite = NonFinite(config.on_nonfinite)
         self.total, self.rows = 0.0, 0
+        self.optimizer.zero_grad()  # of passes that were tried out by others, if it is split
 
     def step(self, batch: Batch) -> float:
         """Forward, backward, optimizer and schedule; returns the batch's mean loss.
@@ -84,6 +89,8 @@ class Trainer:
 
     def _clipped_norm(self) -> float:
         """Clip the gradients; returns what their norm was."""
+        if self._is_split and self.config.clip_norm:
+            return clip_gradients(self.parameters, self.config.clip_norm)
         if self.config.clip_norm:
             norm = self.accelerator.clip_grad_norm_(self.parameters, self.config.clip_norm)
             found = 0.0 if norm is None else float(norm)
@@ -118,6 +125,8 @@ class Trainer:
         if self.graph_tokens is None and work.parts:
             memory = self.config.training_memory
             self.graph_tokens = graph_room(encoder, work, memory, world.size)
+        if self._is_split:
+            world.wait()  # until nobody tries passes any more
         if work.parts and self.graph_tokens and self.graph_tokens < TRAIN_BUDGET:
             work = lay_out(encoder, batch, most, self.graph_tokens, world)
         return work

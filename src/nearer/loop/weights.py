@@ -5,21 +5,28 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from nearer.loop.split import part_like
+from nearer.loop.world import ALONE, World
 
-def snapshot(module: nn.Module, within: Sequence[nn.Module] = ()) -> dict[str, Tensor]:
+
+def snapshot(
+    module: nn.Module, within: Sequence[nn.Module] = (), world: World = ALONE
+) -> dict[str, Tensor]:
     """Copy what training changes to the CPU: trainable parameters and buffers (batch norm's).
 
     Args:
         module: Whose weights.
         within: Only those that one of these modules has too; none: all.
+        world: The processes among which they may be split.
     """
     frozen = {name for name, p in module.named_parameters() if not p.requires_grad}
     theirs = {id(value) for part in within for value in part.state_dict(keep_vars=True).values()}
-    return {
-        name: value.detach().to("cpu", copy=True)
+    found = {
+        name: value
         for name, value in module.state_dict(keep_vars=True).items()
         if name not in frozen and (not within or id(value) in theirs)
     }
+    return world.copies(found)
 
 
 @torch.no_grad()
@@ -27,4 +34,4 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Put a snapshot back in place; the module keeps its tensors, so an optimizer stays valid."""
     current = module.state_dict()
     for name, value in weights.items():
-        current[name].copy_(value)
+        current[name].copy_(part_like(value, current[name]))

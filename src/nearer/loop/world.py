@@ -4,12 +4,15 @@ Here is what a process alone does, which is next to nothing; several: several.py
 there knows what a step or an evaluation is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from nearer.loop.split import Part
 
 T = TypeVar("T")
 
@@ -86,8 +89,25 @@ class World:
         """Draw the same random numbers in every process, and go on with its own after."""
         yield
 
+    def split(self, parts: Sequence["Part"]) -> None:
+        """Split transformers among all processes, so that each holds a part of their weights.
+
+        From here on every exchange waits until no process is about to embed.
+        """
+
+    def copies(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Copies on the CPU, whole where each process holds a part.
+
+        Also where one process alone wants them: the others take part as soon as they exchange.
+        """
+        return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
+
     def wait(self) -> None:
         """Wait until all have come here."""
+
+    def lost(self) -> str | None:
+        """Which other process failed or died, where an exchange of a split model's own failed."""
+        return None
 
     def fail(self, error: BaseException) -> None:
         """Tell the others why this process is about to end, without waiting for them."""

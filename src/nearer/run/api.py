@@ -65,6 +65,7 @@ def fit(
     lora: int | Mapping[str, Any] | None = None,
     frozen_cache: int | str = "16GiB",
     compile: bool = False,
+    shard: bool = False,
     output_dim: int | None = None,
     head: Literal["linear", "mlp"] | None = None,
     pooling: Literal["mean", "max", "cls", "gem"] | None = None,
@@ -140,6 +141,7 @@ def fit(
         lora: Rank of LoRA adapters that learn in place of the weights, or `{"rank": 16, …}`.
         frozen_cache: Room for what frozen parts make of the data, in memory and on disk; 0: none.
         compile: Compile the encoder: minutes at first, faster steps then.
+        shard: Split the model among the processes of a launcher, so that none holds all of it.
         output_dim: Length of a projection head to add.
         head: With `output_dim`: "linear", or "mlp" with a hidden layer.
         pooling: How tokens, or the places of a picture, become one vector; default by model.

@@ -26,8 +26,8 @@ def check_device(device: str) -> None:
 def check_launcher(device: str) -> None:
     """Raise SpecError for what a launcher asks for and a run cannot give."""
     faults = [
-        f"{name} is not there yet: every process holds the whole model; start with "
-        "torchrun --nproc-per-node N -m nearer fit …, and see freeze for models that are too large"
+        f"{name} is not the launcher's to ask for: start without it, and give shard, which splits "
+        "the model among the processes"
         for name, variable in SHARDED.items()
         if os.environ.get(variable, "false").lower() in ("true", "1")
     ]

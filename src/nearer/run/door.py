@@ -25,6 +25,7 @@ from nearer.loop.state import FitConfig
 from nearer.losses.choose import auto_loss, build_loss, check_name
 from nearer.run.assemble import assemble, hand_back
 from nearer.run.faults import Faults
+from nearer.run.shardable import check_shard
 from nearer.run.ship import check_form
 from nearer.run.spec import RunSpec
 
@@ -84,6 +85,8 @@ def check(spec: RunSpec, kept_in: Keep | None = None) -> Plan:
                 faults.get(partial(known_depths, model, type(model).__name__))
     if spec.compile:
         faults.get(lambda: check_compiler(spec.device))
+    if spec.shard:
+        faults.get(lambda: check_shard(spec))
     if spec.augment and spec.prepares_itself:
         faults.add("augment: a module of your own prepares its pictures; vary them there")
     if spec.augment and train is not None and "image" not in train.modalities:

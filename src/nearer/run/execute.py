@@ -55,6 +55,7 @@ from nearer.run.record import RunFolder, now
 from nearer.run.recorder import Recorder
 from nearer.run.report import try_report
 from nearer.run.resume import ANEW, Resumption, resume_command, spec_of, take_up
+from nearer.run.shard import naming_the_lost, shard, whole_again
 from nearer.run.ship import check_push, push_at_the_end
 from nearer.run.signals import SignalWatch
 from nearer.run.stopping import Requests, forget
@@ -110,7 +111,8 @@ def execute(options: dict[str, Any], begun: Begun | None = None) -> Run:
         watch = stack.enter_context(SignalWatch(Requests(folder.path)))
         track = bar.track if world.is_main else untracked
         try:
-            run = _run(plan, folder, track, watch, encode, accelerator, world, keep, resumption)
+            with naming_the_lost(world):
+                run = _run(plan, folder, track, watch, encode, accelerator, world, keep, resumption)
         except Interrupted as error:
             error.told = not world.is_main
             if error.run is None:  # it came before the first step
@@ -159,8 +161,10 @@ def _run(
     resumption.say()
     set_seed(spec.seed)
     encoder = on_all(world, partial(build_encoder, plan, precision))
+    if spec.shard:
+        shard(encoder, world)
     encoder.module.to(accelerator.device)
-    trained = keep_frozen_parts(plan, encoder)
+    trained = encoder if spec.shard else keep_frozen_parts(plan, encoder)
     if spec.compile:
         compile_encoder(encoder)
     config = fit_config(plan, encoder)
@@ -208,6 +212,8 @@ def _run(
             interrupted, result = error, error.result
     seconds = time.monotonic() - began
     say_how_it_went(plan, result, seconds)
+    if spec.shard:
+        encoder = whole_again(plan, precision, encoder, world)
     if world.is_main:
         build_artifact(plan, folder, encoder, result)
         with Spare("examples").attempt():

@@ -15,6 +15,7 @@ from nearer.encoder.sizes import in_words
 from nearer.loop.passes import passes_needed
 from nearer.loop.probe import tokens_a_second
 from nearer.loop.room import bytes_per_token, graph_room
+from nearer.loop.split import own_part
 from nearer.loop.state import FitConfig
 from nearer.loop.step import Work, lay_out
 from nearer.loop.world import ALONE, World
@@ -139,7 +140,7 @@ def forecast(
     count = len(largest.micro_batches)
     passes = passes_needed(largest.tokens, room, count, flat=most is not None)
     held = largest.tokens if passes == 1 else min(room, TRAIN_BUDGET)
-    weights = [(p.numel() * p.element_size(), p.requires_grad) for p in encoder.module.parameters()]
+    weights = [(own_part(p).nbytes, p.requires_grad) for p in encoder.module.parameters()]
     of_weights = sum(STATE * size if learns else size for size, learns in weights)
     seconds = embedded / tokens_a_second(encoder, works[0]) * (1 if passes == 1 else AGAIN)
     return Forecast(

@@ -140,6 +140,9 @@ class RunSpec(BaseModel):
     compile: bool = Field(
         False, description="Compile the encoder; minutes at first, then faster steps."
     )
+    shard: bool = Field(
+        False, description="Split the model among the processes of a launcher (FSDP)."
+    )
     output_dim: Count | None = Field(None, description="Length of a projection head to add.")
     head: Literal["linear", "mlp"] | None = Field(
         None, description="With output_dim: linear (default), or mlp with a hidden layer."

@@ -77,7 +77,7 @@ def test_only_the_first_process_logs(caplog):
 
 
 @pytest.mark.parametrize("variable", ["ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"])
-def test_a_model_is_not_split_among_processes(monkeypatch, variable):
+def test_a_launcher_does_not_split_a_model_by_itself(monkeypatch, variable):
     monkeypatch.setenv(variable, "true")
-    with pytest.raises(SpecError, match="every process holds the whole model"):
+    with pytest.raises(SpecError, match="start without it, and give shard"):
         make_accelerator("cpu")

@@ -82,6 +82,7 @@ def test_what_is_missing() -> None:
         ("lora", "rnk=8", 'lora: has no "rnk"; there are rank, alpha, dropout, targets, merge.'),
         ("frozen_cache", "big", "frozen_cache: 'big'; give a number of bytes with a unit[...]"),
         ("compile", "perhaps", "compile: 'perhaps'; must be true or false"),
+        ("shard", "perhaps", "shard: 'perhaps'; must be true or false"),
     ],
 )  # fmt: skip
 def test_every_fault_is_in_our_words(option: str, value: Any, says: str) -> None:
