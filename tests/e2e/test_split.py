@@ -162,3 +162,8 @@ def test_a_lost_process_and_ctrl_c(bench: Bench) -> None:
     after = {k: v for k, v in record["metrics"]["after"].items() if k in found["metrics"]}
     assert len(after) == 9
     assert found["metrics"] == pytest.approx(after, rel=1e-5)
+
+
+def test_nothing_warns(done: Done) -> None:
+    """Such as FSDP of what it is given."""
+    assert "Warning" not in (done.folder / "torchrun.err").read_text()

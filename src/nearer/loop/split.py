@@ -167,7 +167,7 @@ class Split:
         @wraps(forward)
         def passed(*args: Any, **named: Any) -> Any:
             # Tensors of their own: those of the last layer ask for its weights before anybody.
-            output = tree_map(_viewed, forward(*args, **named))
+            output = tree_map(_copied, forward(*args, **named))
             learning = [v for v in tree_leaves(output) if _has_graph(v)]
             if learning:
                 register_multi_grad_hook(learning, self._going_back, mode="any")
@@ -230,8 +230,8 @@ def _has_graph(value: Any) -> bool:
     return isinstance(value, Tensor) and value.requires_grad
 
 
-def _viewed(value: Any) -> Any:
-    return value.view_as(value) if _has_graph(value) else value
+def _copied(value: Any) -> Any:
+    return value.clone() if _has_graph(value) else value
 
 
 class _Tied(torch.autograd.Function):
