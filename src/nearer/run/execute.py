@@ -55,7 +55,7 @@ from nearer.run.record import RunFolder, now
 from nearer.run.recorder import Recorder
 from nearer.run.report import try_report
 from nearer.run.resume import ANEW, Resumption, resume_command, spec_of, take_up
-from nearer.run.shard import naming_the_lost, shard, whole_again
+from nearer.run.shard import around_a_split, shard, whole_again
 from nearer.run.ship import check_push, push_at_the_end
 from nearer.run.signals import SignalWatch
 from nearer.run.stopping import Requests, forget
@@ -111,7 +111,7 @@ def execute(options: dict[str, Any], begun: Begun | None = None) -> Run:
         watch = stack.enter_context(SignalWatch(Requests(folder.path)))
         track = bar.track if world.is_main else untracked
         try:
-            with naming_the_lost(world):
+            with around_a_split(spec.shard, world):
                 run = _run(plan, folder, track, watch, encode, accelerator, world, keep, resumption)
         except Interrupted as error:
             error.told = not world.is_main

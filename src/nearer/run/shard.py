@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from sentence_transformers.sentence_transformer.modules import Transformer
 
+from nearer.encoder.heap import memory_returned
 from nearer.encoder.protocol import Encoder, Precision
 from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.encoder.towers import TwoTowers
@@ -34,14 +35,18 @@ def shard(encoder: Encoder, world: World) -> None:
 
 
 @contextmanager
-def naming_the_lost(world: World) -> Iterator[None]:
-    """Say which process was lost where it is FSDP that waited for it, and not an exchange of ours.
+def around_a_split(split: bool, world: World) -> Iterator[None]:
+    """What goes around a run whose model may be split: memory, and who was lost.
+
+    Weights that come and go take no more memory than they need; and where FSDP waits for a process
+    that was lost, and not an exchange of ours, it is said which.
 
     Raises:
         ProcessLost: Something failed, and another process has failed or died.
     """
     try:
-        yield
+        with memory_returned() if split else nullcontext():
+            yield
     except RuntimeError as error:
         lost = world.lost()
         if lost is None:

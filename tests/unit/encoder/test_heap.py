@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nearer.encoder import heap
-from nearer.encoder.heap import memory_kept
+from nearer.encoder.heap import memory_kept, memory_returned
 
 glibc = pytest.mark.skipif(heap._tuner() is None, reason="another C library")
 
@@ -77,6 +77,14 @@ def test_only_the_outermost_gives_back(monkeypatch: pytest.MonkeyPatch) -> None:
         (heap.M_TRIM_THRESHOLD, 2 * heap.LARGEST_DYNAMIC),
         (0,),
     ]
+
+
+def test_what_is_to_be_returned_is_not_kept_within(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = Options()
+    monkeypatch.setattr(heap, "_tuner", lambda: options)
+    with memory_returned(), memory_kept():
+        assert options.said == [(heap.M_MMAP_THRESHOLD, heap.LARGE)]
+    assert options.said[-1] == (0,)
 
 
 def test_threads_may_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
