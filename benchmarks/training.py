@@ -6,7 +6,8 @@
 Names: medquad, banking77, docstrings (seconds of a step of 64 pairs, float32 and, where the
 processor has it, bf16), growth (batch 4,096 against 64: memory and time), known (the mask of known
 pairs against the step), compile (a step with torch.compile against one without; needs a C++
-compiler); default: all but compile. `--quality` adds an epoch of medquad on both sides and the
+compiler), attention (what dropout inside of attention does to nDCG@20); default: all but the last
+two. `--quality` adds an epoch of medquad on both sides and the
 nDCG@20 of its test queries, which is a matter of half an hour.
 """
 
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from common import DATA, Row, main
-from training_sides import Pair, batches_of, in_child, ours, theirs
+from training_sides import Pair, Trained, batches_of, in_child, ours, theirs
 
 PEER = "sentence-transformers' Trainer"
 GOALS = {("medquad", "fp32"): 3.0, ("medquad", "bf16"): 5.0}
@@ -172,39 +173,56 @@ def compiled(quick: bool, count: int) -> Iterator[Row]:
             yield Row(f"{name}: seconds to compile", "a step", spent, b, b / spent, None, None)
 
 
-def quality(precision: str) -> list[Row]:
+def quality(precision: str) -> Iterator[Row]:
     """One epoch of medquad in batches of 64 on both sides; nDCG@20 of the test queries."""
+    batches = whole_medquad()
+    for chosen in [precision] if precision else precisions():
+        one, other = ours(batches, chosen), theirs(batches, chosen)
+        name = f"medquad, one epoch, {chosen}"
+        a, b = test_ndcg(one), test_ndcg(other)
+        yield Row(f"{name}: test nDCG@20", PEER, a, b, a / b, 0.99, None)
+        took = [sum(side.seconds) for side in (one, other)]
+        yield Row(f"{name}: seconds", PEER, *took, took[1] / took[0], None, None)
+
+
+def attention(quick: bool, count: int) -> Iterator[Row]:
+    """The same of ours, without dropout inside of attention, as it is by default, and with it."""
+    batches = whole_medquad()[: 8 if quick else None]
+    chosen = precisions()[-1]
+    one, other = (ours(batches, chosen, attention_dropout=some) for some in (False, True))
+    name = f"medquad, one epoch, {chosen}, no attention dropout"
+    a, b = test_ndcg(one), test_ndcg(other)
+    yield Row(f"{name}: test nDCG@20", "with it", a, b, a / b, None, None)
+    took = [sum(side.seconds) for side in (one, other)]
+    yield Row(f"{name}: seconds", "with it", *took, took[1] / took[0], None, None)
+
+
+def whole_medquad() -> list[list[Pair]]:
+    """All training pairs in batches of 64, in an order drawn once."""
     import csv
-    import tempfile
 
     import numpy as np
-
-    import nearer
 
     with (DATA / "medquad" / "train.csv").open(newline="", encoding="utf-8") as file:
         pairs = [(row["query"], row["document"]) for row in csv.DictReader(file)]
     order = np.random.default_rng(0).permutation(len(pairs)).tolist()
-    batches = [[pairs[i] for i in order[low : low + 64]] for low in range(0, len(order), 64)]
+    return [[pairs[i] for i in order[low : low + 64]] for low in range(0, len(order), 64)]
+
+
+def test_ndcg(trained: Trained) -> float:
+    """nDCG@20 of medquad's test queries."""
+    import tempfile
+
+    import nearer
+
     data = [str(DATA / "medquad" / f) for f in ("queries.test.jsonl", "corpus.jsonl")]
-    out = []
-    for chosen in [precision] if precision else precisions():
-        scores, took = [], []
-        for side in (ours, theirs):
-            trained = side(batches, chosen)
-            took.append(sum(trained.seconds))
-            with tempfile.TemporaryDirectory() as folder:
-                if side is ours:
-                    trained.model.save(Path(folder))
-                else:
-                    trained.model.save_pretrained(folder, create_model_card=False)
-                qrels = str(DATA / "medquad" / "qrels.test.tsv")
-                found = nearer.evaluate(folder, *data, qrels, name="test").metrics
-            scores.append(found["test_ndcg_at_k"])
-        name = f"medquad, one epoch, {chosen}"
-        a, b = scores
-        out.append(Row(f"{name}: test nDCG@20", PEER, a, b, a / b, 0.99, None))
-        out.append(Row(f"{name}: seconds", PEER, *took, took[1] / took[0], None, None))
-    return out
+    with tempfile.TemporaryDirectory() as folder:
+        if hasattr(trained.model, "save_pretrained"):
+            trained.model.save_pretrained(folder, create_model_card=False)
+        else:
+            trained.model.save(Path(folder))
+        qrels = str(DATA / "medquad" / "qrels.test.tsv")
+        return float(nearer.evaluate(folder, *data, qrels, name="test").metrics["test_ndcg_at_k"])
 
 
 MEASURES = {
@@ -212,6 +230,7 @@ MEASURES = {
     "growth": growth,
     "known": known,
     "compile": compiled,
+    "attention": attention,
 }
 
 
@@ -223,7 +242,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[Row]:
     if unknown:
         raise SystemExit(f"--only: no {', '.join(unknown)}; there are {', '.join(MEASURES)}")
     if not chosen and not arguments.quality:
-        chosen = [name for name in MEASURES if name != "compile"]
+        chosen = [name for name in MEASURES if name not in ("compile", "attention")]
     for name in chosen:
         what = MEASURES[name]
         if isinstance(what, str):

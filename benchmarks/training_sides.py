@@ -65,11 +65,13 @@ def ours(
     epochs: int = 1,
     steps: int | None = None,
     compiled: bool = False,
+    attention_dropout: bool = False,
 ) -> Trained:
     """Our loop, as `nearer.fit` calls it; ends after `steps`."""
     import torch
 
     from nearer.data.columns import read_examples
+    from nearer.encoder import loading
     from nearer.encoder.compiling import compile_encoder
     from nearer.encoder.loading import EncoderOptions, load_encoder
     from nearer.loop.callback import Callback
@@ -104,7 +106,11 @@ def ours(
             if len(self.losses) == steps:
                 ctx.request_stop("enough")
 
+    leaves_out = loading.without_attention_dropout
+    if attention_dropout:
+        loading.without_attention_dropout = lambda module: None
     encoder = load_encoder("minilm", EncoderOptions(precision=precision))
+    loading.without_attention_dropout = leaves_out
     if not dropout:
         _without_dropout(encoder.module)
     if compiled:

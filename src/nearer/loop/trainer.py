@@ -60,7 +60,9 @@ class Trainer:
         self._quick = QuickParts(encoder.module)
         self.nonfinite = NonFinite(config.on_nonfinite)
         self.total, self.rows = 0.0, 0
-        self.optimizer.zero_grad()  # of passes that were tried out by others, if it is split
+        if self._is_split:
+            world.wait()  # until nobody tries out passes any more, and of those nothing is left
+            self.optimizer.zero_grad()
 
     def step(self, batch: Batch) -> float:
         """Forward, backward, optimizer and schedule; returns the batch's mean loss.
