@@ -164,6 +164,12 @@ def test_a_lost_process_and_ctrl_c(bench: Bench) -> None:
     assert found["metrics"] == pytest.approx(after, rel=1e-5)
 
 
+def test_every_optimizer_that_is_let_in_can_take_what_is_split(done: Done) -> None:
+    found = done.ranks[0]["optimizers"]
+    assert {"Adam", "AdamW", "SGD", "Adagrad"} <= found.keys()
+    assert all(distance < 1e-4 for distance in found.values()), found
+
+
 def test_nothing_warns(done: Done) -> None:
     """Such as FSDP of what it is given."""
     assert "Warning" not in (done.folder / "torchrun.err").read_text()

@@ -3,6 +3,7 @@
 python split_fits.py FOLDER DATA.json
 """
 
+import copy
 import hashlib
 import json
 import os
@@ -11,9 +12,17 @@ import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+
 import nearer
 from nearer.loop import trainer
-from nearer.loop.split import Split, own_part
+from nearer.loop.optim import build_optimizer, optimizer_names
+from nearer.loop.split import UNFIT, Split, own_part
+from nearer.loop.split import whole as all_of
+from nearer.loop.state import FitConfig
 
 LAUNCHED = "RANK" in os.environ
 
@@ -164,11 +173,35 @@ def resumed(folder: Path, data: dict[str, Any]) -> dict[str, list[Any]]:
     return found
 
 
+def optimizers() -> dict[str, float]:
+    """How far each optimizer's weights are from those that it gives whole ones, after some steps."""
+    torch.manual_seed(0)
+    came = nn.Sequential(nn.Embedding(51, 8), nn.Linear(8, 7), nn.LayerNorm(7))
+    mesh, rank = init_device_mesh("cpu", (2,)), int(os.environ["RANK"])
+    found = {}
+    for name in sorted(set(optimizer_names()) - set(UNFIT)):
+        whole, split = copy.deepcopy(came), copy.deepcopy(came)
+        fully_shard(split, mesh=mesh)
+        config = FitConfig(optimizer=name, learning_rate=1e-2)
+        steps = [build_optimizer(module, nn.Module(), config) for module in (whole, split)]
+        for _ in range(3):
+            ids = torch.randint(0, 51, (8, 4))
+            whole(ids).square().mean().backward()
+            split(ids[4 * rank :][:4]).square().mean().backward()  # FSDP takes the mean of both
+            for step in steps:
+                step.step()
+                step.zero_grad()
+        pairs = zip(whole.parameters(), split.parameters(), strict=True)
+        found[name] = max((all_of(q) - p).abs().max().item() for p, q in pairs)
+    return found
+
+
 def main() -> None:
     """Run all of it in this process."""
     folder, data = Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())
     trainer.TRAIN_BUDGET = data["budget"]
     found = {"fits": run(folder, data), "resumed": resumed(folder, data)}
+    found["optimizers"] = optimizers()
     (folder / f"rank{os.environ.get('RANK', '0')}.json").write_text(json.dumps(found))
 
 
