@@ -15,6 +15,7 @@ from support.cli import Bench, flags
 from support.processes import Launch, results
 
 from nearer.loop import trainer
+from nearer.run import forecast
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +60,7 @@ def done(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
         "query_data": [{"id": f"q{i}", "text": q} for i, (q, _) in enumerate(pairs)],
         "index_data": [{"id": f"d{i}", "text": d} for i, (_, d) in enumerate(pairs)],
         "qrels": str(folder / "qrels.tsv"),
+        "labelled": [{"text": f"{c} {k}", "label": k} for k in kinds for c in colours],
         "budget": BUDGET,
     }
     lines = [f"q{i}\td{i}\t1\n" for i in range(len(pairs))]
@@ -66,6 +68,7 @@ def done(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
     (folder / "data.json").write_text(json.dumps(data))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "TRAIN_BUDGET", BUDGET)
+        patch.setattr(forecast, "TRAIN_BUDGET", BUDGET)
         alone = split_fits.run(folder / "alone", data)
     two = folder / "two"
     two.mkdir()
@@ -74,8 +77,8 @@ def done(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Done:
 
 
 FITS = (
-    *("one pass", "two passes", "micro", "head", "lora", "frozen", "towers", "one tower"),
-    *("few", "sgd", "wise", "asked"),
+    *("plain", "two passes", "micro", "head", "lora", "frozen", "towers", "one tower"),
+    *("few", "sgd", "wise", "asked", "one pass"),
 )
 
 
@@ -101,13 +104,14 @@ def test_each_process_holds_about_half_of_it(done: Done, name: str) -> None:
 
 def test_the_fits_are_what_they_are_called(done: Done) -> None:
     """Processes differ in their micro-batches, and there are fits of one pass and of two."""
-    for name, passes in (("one pass", 1), ("two passes", 2), ("micro", 2)):
+    for name, passes in (("plain", 2), ("two passes", 2), ("micro", 2)):
         fits = [rank["fits"][name] for rank in done.ranks]
         assert fits[0]["forecast"]["passes"] == passes
         assert done.alone[name]["forecast"]["micro_batches"] > 2
         assert done.alone[name]["idle"] == 0
         # One each when it is split, and some more.
         assert sum(fit["idle"] for fit in fits) > (4 if name != "two passes" else 1)
+    assert all(rank["fits"]["one pass"]["forecast"]["passes"] == 1 for rank in done.ranks)
     assert sum(rank["fits"]["towers"]["idle"] for rank in done.ranks) > 4
 
 

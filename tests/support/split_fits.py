@@ -23,6 +23,7 @@ from nearer.loop.optim import build_optimizer, optimizer_names
 from nearer.loop.split import UNFIT, Split, own_part
 from nearer.loop.split import whole as all_of
 from nearer.loop.state import FitConfig
+from nearer.run import forecast
 
 LAUNCHED = "RANK" in os.environ
 
@@ -77,6 +78,12 @@ class Asks(nearer.Callback):
         if ctx.step % 2:
             self.sums.append(sum(w.double().sum().item() for w in ctx.weights().values()))
 
+    def on_val_batch_end(self, ctx: Any) -> None:
+        ctx.weights()  # while the others are in a pass without a graph
+
+    def on_metrics(self, ctx: Any) -> None:
+        ctx.encode(ctx.encoder, ["a hat of my own"], "query")  # and they go on to copy weights
+
 
 class Interrupts(nearer.Callback):
     """Interrupts the first process after a step, once."""
@@ -105,7 +112,7 @@ def settings(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
     one = {**common, "model": data["model"]}
     towers = {"query_model": data["model"], "index_model": data["other"]}
     return {
-        "one pass": {
+        "plain": {
             **one,
             "batch_size": 7,
             "epochs": 2,
@@ -123,7 +130,8 @@ def settings(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "few": {**one, "train_data": data["few"], "batch_size": 3, "limit": 40},
         "sgd": {**one, "optimizer": "SGD", "clip_norm": 0},
         "wise": {**one, "callbacks": [nearer.WiSEFT(alphas=[0.0, 0.5, 1.0])]},
-        "asked": {**one, "callbacks": [Asks()]},
+        "asked": {**one, "callbacks": [Asks()], "val_split": 0.2, "patience": 1},
+        "one pass": {**one, "train_data": data["labelled"], "batch_size": 6, "items_per_class": 3},
     }
 
 
@@ -155,7 +163,7 @@ def run(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
 
 def resumed(folder: Path, data: dict[str, Any]) -> dict[str, list[Any]]:
     """What a run with dropout leaves: one that nobody interrupts, and one that is gone on with."""
-    options = settings(data)["one pass"] | {"model": data["with_dropout"]}
+    options = settings(data)["plain"] | {"model": data["with_dropout"]}
     options |= {"runs_dir": folder / "resumed", "shard": True}
     found = {}
     for name, after in (("whole", 0), ("cut", 5)):
@@ -201,7 +209,7 @@ def optimizers() -> dict[str, float]:
 def main() -> None:
     """Run all of it in this process."""
     folder, data = Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text())
-    trainer.TRAIN_BUDGET = data["budget"]
+    trainer.TRAIN_BUDGET = forecast.TRAIN_BUDGET = data["budget"]
     found = {"fits": run(folder, data), "resumed": resumed(folder, data)}
     found["optimizers"] = optimizers()
     (folder / f"rank{os.environ.get('RANK', '0')}.json").write_text(json.dumps(found))

@@ -200,6 +200,7 @@ class Context:
                 f"weights were changed in {state.event.value}; they may be loaded only in "
                 "on_fit_begin, on_fit_end and on_weights_chosen"
             )
+        state.world.settle()  # so that nobody sees a part of these beside a part of others
         load_weights(state.encoder.module, weights)
         state.shared.clear()
         state.kept = point

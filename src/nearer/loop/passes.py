@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from nearer.encoder.embedding import autocast
 from nearer.encoder.protocol import Encoder, device_of
 from nearer.loop.randomness import random_state, set_random_state
+from nearer.loop.split import is_split
+from nearer.loop.state import FitConfig
 from nearer.loop.step import Work, embed_group, embed_work, loss_of
 from nearer.losses.protocol import Loss
 
@@ -33,6 +35,15 @@ def passes_needed(tokens: int, room: int, micro_batches: int, flat: bool) -> int
         [1, 2]
     """
     return 2 if micro_batches > 1 and (flat or tokens > room) else 1
+
+
+def one_at_a_time(config: FitConfig, module: nn.Module) -> bool:
+    """Whether only one micro-batch may be held at a time, whatever memory there is.
+
+    Where it was asked for; and of a model that is split, since weights in a lower precision, and
+    their whole gradients, would be held for as long as there are micro-batches to come.
+    """
+    return config.micro_batch is not None or any(is_split(p) for p in module.parameters())
 
 
 def one_pass(encoder: Encoder, loss: Loss, work: Work) -> tuple[Tensor, Callable[[Backward], None]]:

@@ -86,12 +86,12 @@ def _saved(encoder: Encoder, part: Part, row: int, rows: int) -> int:
     """Bytes that autograd keeps of a forward pass, each piece of memory once, weights left out."""
     device = device_of(encoder.module)
     weights = {_address(p) for p in encoder.module.parameters()}
-    kept: dict[int, int] = {}
+    kept: dict[int, torch.UntypedStorage] = {}
 
     def count(tensor: Tensor) -> Tensor:
         address = _address(tensor)
         if address not in weights:
-            kept[address] = tensor.untyped_storage().nbytes()
+            kept[address] = tensor.untyped_storage()
         return tensor
 
     state = random_state(device)
@@ -102,11 +102,12 @@ def _saved(encoder: Encoder, part: Part, row: int, rows: int) -> int:
         autocast(encoder, device),
     ):
         embedded: Any = embed_group(encoder, part, np.full(rows, row))
+    held = sum(storage.nbytes() for storage in kept.values())  # of weights that are split: 0 by now
     del embedded  # only now: an address that was free would be given away again
     for buffer, before in buffers:
         buffer.copy_(before)
     set_random_state(state, device)
-    return sum(kept.values())
+    return held
 
 
 def _address(tensor: Tensor) -> int:

@@ -58,7 +58,7 @@ class Several(World):
 
     def sum_gradients(self, parts: Sequence[Tensor], whole: Sequence[Tensor]) -> None:
         """See `World.sum_gradients`."""
-        self._settle()  # even where all that learns is split, and there is nothing to sum here
+        self.settle()  # even where all that learns is split, and there is nothing to sum here
         given = {id(p) for p in whole} if self.rank else set()
         by_type: dict[torch.dtype, list[Tensor]] = {}
         for parameter in (*parts, *whole):
@@ -130,14 +130,21 @@ class Several(World):
 
     def copies(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See `World.copies`."""
-        names = {id(tensor): name for name, tensor in tensors.items() if is_split(tensor)}
-        found: dict[str, Tensor] = {}
+        parts = {id(tensor) for tensor in tensors.values() if is_split(tensor)}
+        found: dict[int, Tensor] = {}  # by the tensor: one may have two names
         for split in self._splits:
-            if any(id(p) in names for p in split.learning):
-                found |= {names[id(p)]: w for p, w in split.gathered() if id(p) in names}
-        rest = {name: tensor for name, tensor in tensors.items() if id(tensor) not in names}
-        found |= super().copies(rest)
-        return {name: found[name] for name in tensors}
+            if any(id(p) in parts for p in split.learning):
+                found |= {id(p): copy for p, copy in split.gathered() if id(p) in parts}
+        rest = {name: tensor for name, tensor in tensors.items() if id(tensor) not in parts}
+        copies = super().copies(rest)
+        return {n: found[id(t)] if id(t) in parts else copies[n] for n, t in tensors.items()}
+
+    def settle(self) -> None:
+        """See `World.settle`."""
+        if self._rounds is not None:
+            self._rounds.take_part(0)
+        for split in self._splits:
+            split.forget()
 
     def share_weights(self, module: nn.Module) -> None:
         """See `World.share_weights`."""
@@ -198,15 +205,8 @@ class Several(World):
 
     def _guarded(self, exchange: Callable[[], object]) -> None:
         """Exchange, once no process has passes to make that take all of them."""
-        self._settle()
+        self.settle()
         self._answered(exchange)
-
-    def _settle(self) -> None:
-        """Take part in passes of a model that is split until no process has any to make."""
-        if self._rounds is not None:
-            self._rounds.take_part(0)
-        for split in self._splits:
-            split.forget()
 
     def _answered(self, exchange: Callable[[], object]) -> None:
         """Exchange, and say which process it was if one does not answer."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import register_multi_grad_hook
 from torch.utils._pytree import tree_leaves, tree_map
 
+from nearer.loop.randomness import random_state, set_random_state
 from nearer.loop.rounds import Rounds
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Split:
     ) -> None:
         from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 
-        self._around, self._rounds = part.around, rounds
+        self._around, self._rounds, self._device = part.around, rounds, device
         self._features = {
             name: value.to(device) if isinstance(value, Tensor) else value
             for name, value in part.features.items()
@@ -179,15 +180,19 @@ class Split:
         self._rounds.take_part(self._backward)
 
     def _join_forward(self, graph: bool) -> None:
+        # Who draws numbers for others must not draw others itself: a pass may be replayed.
+        state = random_state(self._device)
         with torch.inference_mode(False), torch.set_grad_enabled(graph):
             output = self._around(dict(self._features))
             learning = [v for v in output.values() if _has_graph(v)]
             if learning:
                 self._idle.append(torch.stack([part.sum() for part in learning]).sum())
+        set_random_state(state, self._device)
 
     def _whole(self, keep: bool = True) -> Iterator[tuple[Tensor, Tensor]]:
         for parameter in self.learning:
-            found = whole(parameter.detach())
+            with torch.inference_mode(False), torch.no_grad():  # a pass may be cut into
+                found = whole(parameter.detach())
             yield parameter, found.to("cpu") if keep else found.new_empty(0)
 
     def _join_backward(self) -> None:

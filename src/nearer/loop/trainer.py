@@ -12,7 +12,7 @@ from nearer.encoder.quick import QuickParts
 from nearer.loop.gradients import clip_gradients, gradient_norm
 from nearer.loop.nonfinite import NonFinite, copied_buffers, put_back
 from nearer.loop.optim import build_optimizer, build_scheduler
-from nearer.loop.passes import one_pass, passes_needed, two_passes
+from nearer.loop.passes import one_at_a_time, one_pass, passes_needed, two_passes
 from nearer.loop.room import graph_room
 from nearer.loop.split import is_split
 from nearer.loop.state import FitConfig
@@ -112,7 +112,7 @@ class Trainer:
             work.tokens,
             self.graph_tokens or 0,
             len(work.micro_batches),
-            flat=self.config.micro_batch is not None,
+            flat=one_at_a_time(self.config, self.encoder.module),
         )
         value, pull = (one_pass if passes == 1 else two_passes)(self.encoder, self.loss, work)
         number = value.item()

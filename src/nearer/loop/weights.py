@@ -19,12 +19,12 @@ def snapshot(
         within: Only those that one of these modules has too; none: all.
         world: The processes among which they may be split.
     """
-    frozen = {name for name, p in module.named_parameters() if not p.requires_grad}
+    frozen = {id(p) for p in module.parameters() if not p.requires_grad}  # one may have two names
     theirs = {id(value) for part in within for value in part.state_dict(keep_vars=True).values()}
     found = {
         name: value
         for name, value in module.state_dict(keep_vars=True).items()
-        if name not in frozen and (not within or id(value) in theirs)
+        if id(value) not in frozen and (not within or id(value) in theirs)
     }
     return world.copies(found)
 

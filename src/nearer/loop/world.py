@@ -102,6 +102,9 @@ class World:
         """
         return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
 
+    def settle(self) -> None:
+        """Wait until no process makes a pass through a model that is split."""
+
     def wait(self) -> None:
         """Wait until all have come here."""
 

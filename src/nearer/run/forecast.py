@@ -12,7 +12,7 @@ from nearer.data.batch import BatchSource
 from nearer.encoder.embedding import TRAIN_BUDGET
 from nearer.encoder.protocol import Encoder, device_of
 from nearer.encoder.sizes import in_words
-from nearer.loop.passes import passes_needed
+from nearer.loop.passes import one_at_a_time, passes_needed
 from nearer.loop.probe import tokens_a_second
 from nearer.loop.room import bytes_per_token, graph_room
 from nearer.loop.split import own_part
@@ -130,19 +130,28 @@ def forecast(
     most = config.micro_batch
     batches = itertools.islice(train.epoch(1), BATCHES)
     works = [lay_out(encoder, batch, most, TRAIN_BUDGET, world) for batch in batches]
-    if not works or not works[0].parts:
+    rows = bool(works and works[0].parts)
+    room = config.graph_tokens or 0
+    if rows and not room:
+        room = graph_room(encoder, works[0], config.training_memory, world.size)
+    # Of a model that is split all take part in what one tries, so all try the same things in turn.
+    world.wait()
+    rate = tokens_a_second(encoder, works[0]) if rows else 0.0
+    world.wait()
+    a_token = bytes_per_token(encoder, works[0]) if rows else 0.0
+    world.wait()
+    if not rows:
         return None
-    room = config.graph_tokens or graph_room(encoder, works[0], config.training_memory, world.size)
     real = float(np.mean([_real(work) for work in works]))
     embedded = float(np.mean([work.tokens for work in works]))
     longest = float(np.mean([_to_longest(work) for work in works]))
     largest = max(works, key=lambda work: work.tokens)
     count = len(largest.micro_batches)
-    passes = passes_needed(largest.tokens, room, count, flat=most is not None)
+    passes = passes_needed(largest.tokens, room, count, flat=one_at_a_time(config, encoder.module))
     held = largest.tokens if passes == 1 else min(room, TRAIN_BUDGET)
     weights = [(own_part(p).nbytes, p.requires_grad) for p in encoder.module.parameters()]
     of_weights = sum(STATE * size if learns else size for size, learns in weights)
-    seconds = embedded / tokens_a_second(encoder, works[0]) * (1 if passes == 1 else AGAIN)
+    seconds = embedded / rate * (1 if passes == 1 else AGAIN)
     return Forecast(
         batches=len(train),
         tokens=round(real),
@@ -151,7 +160,7 @@ def forecast(
         padding_to_longest=round(1 - real / max(1.0, longest), 4),
         passes=passes,
         graph_tokens=room,
-        memory=int(held * bytes_per_token(encoder, works[0])) + of_weights,
+        memory=int(held * a_token) + of_weights,
         seconds_per_step=round(seconds, 4),
         seconds_per_epoch=round(seconds * len(train), 2),
         threads=torch.get_num_threads() if device_of(encoder.module).type == "cpu" else 0,

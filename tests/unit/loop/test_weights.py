@@ -56,3 +56,12 @@ def test_tied_weights_are_put_back_together():
     load_weights(module, taken)
     assert module[1].weight is module[0].weight
     assert torch.equal(module[0].weight, taken["0.weight"])
+
+
+def test_a_frozen_weight_of_two_names_is_in_no_snapshot():
+    module = nn.ModuleDict({"one": nn.Linear(2, 2), "other": nn.Linear(2, 2)})
+    module["other"].weight = module["one"].weight
+    module["one"].weight.requires_grad_(False)
+    assert sorted(snapshot(module)) == ["one.bias", "other.bias"]
+    module["one"].weight.requires_grad_(True)
+    assert sorted(snapshot(module)) == ["one.bias", "one.weight", "other.bias", "other.weight"]
