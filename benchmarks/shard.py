@@ -1,6 +1,6 @@
 """A model split between two processes (`shard`) against a whole one in each: memory, time, losses.
 
-    python benchmarks/shard.py [--quick] [--json] [--layers 12] [--steps 6]
+    python benchmarks/shard.py [--quick] [--json] [--layers 12] [--steps 6] [--rounds 3]
 
 A BERT of 768 dimensions with random weights and no dropout, on banking77's utterances paired with
 their intents, batch 16, float32, AdamW, one thread for each process; 12 layers have 109 M
@@ -121,7 +121,7 @@ def child(folder: Path, how: str, steps: int) -> None:
 
 def measure(arguments: argparse.Namespace) -> Iterator[Row]:
     layers = 2 if arguments.quick else int(arguments.layers)
-    steps, rounds = (3, 1) if arguments.quick else (int(arguments.steps), 3)
+    steps, rounds = (3, 1) if arguments.quick else (int(arguments.steps), int(arguments.rounds))
     taken: dict[str, list[dict[str, Any]]] = {WHOLE: [], SPLIT: []}
     with tempfile.TemporaryDirectory() as folder:
         make_model(Path(folder), layers)
@@ -144,4 +144,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["child"]:
         child(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
     else:
-        main("shard", measure, layers=12, steps=6)
+        main("shard", measure, layers=12, steps=6, rounds=3)
