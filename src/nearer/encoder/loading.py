@@ -194,8 +194,8 @@ def _set_texts(model: SentenceTransformer, options: EncoderOptions) -> None:
 def without_attention_dropout(module: nn.Module) -> None:
     """Turn dropout inside of attention off; dropout elsewhere stays, and so does the saved config.
 
-    With it the processor's fast attention cannot be used, and a fine-tuning that lasts a few
-    epochs does not need it (docs/benchmarks.md).
+    With it the processor's fast attention cannot be used. After an epoch of medquad nDCG@20 lies
+    within .005 of a trainer's that leaves it in (docs/benchmarks.md).
     """
     for part in module.modules():
         if "Attention" not in type(part).__name__:
