@@ -25,6 +25,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "encoder.embedding",
         "encoder.grouping",
         "encoder.heap",
+        "encoder.packing",
         "encoder.quick",
         "encoder.sharing",
         "encoder.sizes",

@@ -52,6 +52,34 @@ def like_lengths(
     return found
 
 
+def filled_up(lengths: np.ndarray, most: int | None = None, budget: int = 4096) -> list[np.ndarray]:
+    """Split items that need no padding into as few groups as there can be, of about the same size.
+
+    Args:
+        lengths: Shape (n,), tokens of each item.
+        most: Most items of a group; None for no limit but the budget.
+        budget: Most tokens of a group; a single longer item is a group by itself.
+
+    Returns:
+        Integer arrays that together hold 0 … n-1 once each, the longest items first.
+
+    Example:
+        >>> [g.tolist() for g in filled_up(np.array([3, 90, 4, 88]), budget=100)]
+        [[1], [3, 2, 0]]
+    """
+    order = np.argsort(-lengths, kind="stable")
+    fair = min(budget, -(-int(lengths.sum()) // max(1, -(-int(lengths.sum()) // budget))))
+    found: list[np.ndarray] = []
+    start = total = 0
+    for place, tokens in enumerate(lengths[order].tolist()):
+        full = place > start and (total + tokens > budget or total >= fair)
+        if full or (most and place - start == most):
+            found.append(order[start:place])
+            start, total = place, 0
+        total += tokens
+    return [*found, order[start:]] if len(order) else found
+
+
 def padded(lengths: np.ndarray, groups: list[np.ndarray]) -> list[int]:
     """Tokens of each group, padding included."""
     return [len(group) * max(1, int(lengths[group].max())) for group in groups]

@@ -37,10 +37,13 @@ class Prepared:
     Attributes:
         lengths: Shape (n,), tokens of each item that are not padding; equal for images.
         take: Gives the features of some rows (an integer array), padded no further than they need.
+        padded: Whether they are tokens with a mask that says what of them is padding, so that it
+            can be left out where the encoder packs; see `Packs`.
     """
 
     lengths: np.ndarray
     take: Callable[[np.ndarray], Features]
+    padded: bool = False
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -91,10 +94,26 @@ class PreparesNumbers(Protocol):
         """What `prepare` makes of these texts, bit for bit; None where it does not know them."""
 
 
+@runtime_checkable
+class Packs(Protocol):
+    """What an encoder may have beside: training on texts that stand in one row, without padding."""
+
+    def packs(self, side: Side) -> bool:
+        """Whether `embed` takes what `nearer.encoder.packing.packed` makes of a side's features.
+
+        Always the same answer for the same model, so that a run that is resumed goes on alike.
+        """
+
+
 def parts_that_came(encoder: Encoder) -> list[nn.Module]:
     """The modules that an encoder, or each of its towers, came with: without newly added heads."""
     towers: Mapping[str, Encoder] = getattr(encoder, "towers", {})
     return [part.as_it_came().module for part in towers.values() or (encoder,)]
+
+
+def is_split(tensor: Tensor) -> bool:
+    """Whether this process holds a part of a tensor only; see `nearer.loop.split`."""
+    return hasattr(tensor, "full_tensor")  # looked up by name: one process needs no DTensor
 
 
 def device_of(module: nn.Module) -> torch.device:

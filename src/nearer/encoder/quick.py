@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from nearer.encoder.attention import QuickAttention
 from nearer.encoder.dropout import quick_dropout
 from nearer.encoder.lookup import TableGradient
-from nearer.encoder.protocol import device_of
+from nearer.encoder.protocol import device_of, is_split
 
 LARGE = 4096
 """Rows from which a table's gradient is worth adding up once."""
@@ -78,5 +78,5 @@ def _dropout(part: nn.Dropout) -> Callable[[Tensor], Tensor]:
 def _is_plain(table: nn.Embedding) -> bool:
     plain: list[Any] = [table.max_norm, table.sparse, table.scale_grad_by_freq]
     large = table.num_embeddings >= LARGE and table.weight.dtype is torch.float32
-    split = hasattr(table.weight, "full_tensor")  # then its gradient is summed by FSDP, at once
-    return large and not split and not any(plain)
+    # FSDP sums the gradient of what is split, at once.
+    return large and not is_split(table.weight) and not any(plain)

@@ -1,6 +1,7 @@
 """The adapter for SentenceTransformer: texts, pictures, CLIP, whatever that library can load."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -12,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from nearer.encoder.lora import ADAPTER, has_adapters, merged, save_adapter
+from nearer.encoder.packing import ENDS, attending, first_position
 from nearer.encoder.padding import padded_fully
 from nearer.encoder.pictures import rgb_of
 from nearer.encoder.protocol import WAY_OUT, Features, Precision, Prepared, Side
@@ -67,6 +69,7 @@ class SentenceTransformerEncoder:
         self.keep_adapter = False
         self.one_at_a_time = Lock()  # a tokenizer must not be used by two threads at once
         self.tokens: dict[tuple[object, Side], Tokens] = {}
+        self._first: dict[Side, int | None] = {}  # positions of packed texts count from here
 
     @property
     def dimension(self) -> int:
@@ -113,7 +116,7 @@ class SentenceTransformerEncoder:
             cut = slice(width - longest, width) if left else slice(0, longest)
             return {**features} | _rows(per_row, rows, cut, width)
 
-        return Prepared(lengths, take)
+        return Prepared(lengths, take, padded=True)
 
     def prepare_numbers(self, texts: object, numbers: np.ndarray, side: Side) -> Prepared | None:
         """What `prepare` makes of texts that were tokenised before; None where they were not."""
@@ -121,9 +124,19 @@ class SentenceTransformerEncoder:
         return None if tokens is None else tokens.prepared(numbers)
 
     def embed(self, features: Features, side: Side) -> Tensor:
-        """Run the model: shape (n, dimension)."""
-        embedding: Tensor = self.module(dict(features), task=side)["sentence_embedding"]
+        """Run the model, on texts that are padded or packed: shape (n, dimension)."""
+        given = dict(features)
+        with attending(features) if ENDS in features else nullcontext():
+            if ENDS in features:
+                given["position_ids"] = given["position_ids"] + (self._first.get(side) or 0)
+            embedding: Tensor = self.module(given, task=side)["sentence_embedding"]
         return embedding[:, : self.model.truncate_dim] if self.model.truncate_dim else embedding
+
+    def packs(self, side: Side) -> bool:
+        """Whether texts of a side may be packed; tried once."""
+        if side not in self._first:
+            self._first[side] = first_position(self, side)
+        return self._first[side] is not None
 
     def save(self, folder: Path) -> None:
         """Write the folder that `SentenceTransformer(path)` loads; adapters become weights."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nearer.encoder.catalog import find_entry
 from nearer.encoder.frozen import FrozenPart
 from nearer.encoder.onnx import OnnxEncoder
-from nearer.encoder.protocol import Encoder, Side, device_of
+from nearer.encoder.protocol import Encoder, Side, device_of, is_split
 from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.encoder.towers import TwoTowers
 from nearer.encoder.vision import PictureEncoder
@@ -65,7 +65,7 @@ def space_of(encoder: Encoder, side: Side) -> Space:
     if isinstance(encoder, FrozenPart):
         return space_of(encoder.plain, side)
     module = encoder.module
-    split = any(hasattr(p, "full_tensor") for p in module.parameters())  # nobody has all of it
+    split = any(map(is_split, module.parameters()))  # nobody has all of it
     weights = "split" if split else weights_digest(module)
     parts = [weights, encoder.fingerprint(side), device_of(module).type]
     shape = None if split else _shape(encoder)

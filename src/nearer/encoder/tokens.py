@@ -76,7 +76,7 @@ class Tokens:
         def take(rows: np.ndarray) -> Features:
             return self._features(ids, inside[rows], lengths[rows])
 
-        return Prepared(lengths, take)
+        return Prepared(lengths, take, padded=True)
 
     def _features(self, ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> Features:
         width = int(lengths.max())

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from nearer.encoder.protocol import (
     Encoder,
     Features,
+    Packs,
     Precision,
     Prepared,
     PreparesNumbers,
@@ -63,6 +64,11 @@ class TwoTowers:
         if not isinstance(tower, PreparesNumbers):
             return None
         return tower.prepare_numbers(texts, numbers, side)
+
+    def packs(self, side: Side) -> bool:
+        """Whether the side's tower packs."""
+        tower: object = self.towers[side]
+        return isinstance(tower, Packs) and tower.packs(side)
 
     def embed(self, features: Features, side: Side) -> Tensor:
         """Run the side's tower."""

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from nearer.loop.split import is_split, whole
+from nearer.encoder.protocol import is_split
+from nearer.loop.split import whole
 
 
 def gradient_norm(parameters: Iterable[Tensor]) -> float:

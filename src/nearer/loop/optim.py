@@ -8,8 +8,9 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from nearer.encoder.protocol import is_split
 from nearer.errors import SpecError, UnknownName, did_you_mean
-from nearer.loop.split import FUSED, is_split
+from nearer.loop.split import FUSED
 from nearer.loop.state import FitConfig
 
 WARMED = ("linear", "cosine", "cosine_with_restarts", "polynomial", "constant")

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from nearer.encoder.embedding import autocast
-from nearer.encoder.protocol import Encoder, device_of
+from nearer.encoder.protocol import Encoder, device_of, is_split
 from nearer.loop.randomness import random_state, set_random_state
-from nearer.loop.split import is_split
 from nearer.loop.state import FitConfig
 from nearer.loop.step import Work, embed_group, embed_work, loss_of
 from nearer.losses.protocol import Loss

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from nearer.encoder.embedding import autocast
-from nearer.encoder.grouping import padded
 from nearer.encoder.protocol import Encoder, device_of
 from nearer.encoder.quick import QuickParts
 from nearer.loop.randomness import random_state, set_random_state
@@ -19,7 +18,7 @@ GROUPS = 3
 
 
 def tokens_a_second(encoder: Encoder, work: Work) -> float:
-    """Padded tokens that go through an encoder and back in a second of training.
+    """Tokens, padding included, that go through an encoder and back in a second of training.
 
     Forward and backward of a few micro-batches of a batch, with dropout, as in a step. Weights,
     gradients, modes, buffers and random numbers are left as they were.
@@ -32,7 +31,7 @@ def tokens_a_second(encoder: Encoder, work: Work) -> float:
         More than 0. What a step costs beside its tokens (loss, optimizer) is not in it.
     """
     groups = work.micro_batches
-    sizes = np.array([_tokens(part, group) for part, group in groups])
+    sizes = np.array([part.tokens(group) for part, group in groups])
     by_size = np.argsort(sizes, kind="stable")
     chosen = by_size[np.linspace(0, len(groups) - 1, min(GROUPS, len(groups))).astype(int)]
     chosen = np.unique(np.append(chosen, by_size[-1]))
@@ -86,7 +85,3 @@ def _untouched(encoder: Encoder) -> Iterator[None]:
             parameter.grad = gradient
         for submodule, training in modes:
             submodule.training = training
-
-
-def _tokens(part: Part, group: np.ndarray) -> int:
-    return padded(part.prepared.lengths, [group])[0]

@@ -13,10 +13,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from nearer.encoder.protocol import is_split
 from nearer.errors import ProcessLost
 from nearer.loop.lost import Member, leave_word, lost_for_certain, who_was_lost
 from nearer.loop.rounds import Rounds
-from nearer.loop.split import Part, Split, is_split, split_transformers
+from nearer.loop.split import Part, Split, split_transformers
 from nearer.loop.world import World
 
 T = TypeVar("T")

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
+from nearer.encoder.protocol import is_split
 from nearer.errors import NearerError
 from nearer.loop.dispatch import Dispatcher
 from nearer.loop.notebook import LoopState
 from nearer.loop.randomness import random_numbers, set_random_numbers
-from nearer.loop.split import is_split, split_state, whole
+from nearer.loop.split import split_state, whole
 from nearer.loop.state import Position, StopKind, StopReason, point_of, point_values
 from nearer.loop.trainer import Trainer
 from nearer.loop.weights import load_weights, snapshot

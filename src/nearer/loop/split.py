@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import register_multi_grad_hook
 from torch.utils._pytree import tree_leaves, tree_map
 
+from nearer.encoder.protocol import is_split
 from nearer.loop.randomness import random_state, set_random_state
 from nearer.loop.rounds import Rounds
 
@@ -21,11 +22,6 @@ FUSED = ("Adam", "AdamW")
 
 UNFIT = ("Adafactor", "Rprop")
 """Optimizers that cannot take tensors that are split, in torch 2.13."""
-
-
-def is_split(tensor: Tensor) -> bool:
-    """Whether a process holds a part of a tensor only."""
-    return hasattr(tensor, "full_tensor")
 
 
 def own_part(tensor: Tensor) -> Tensor:

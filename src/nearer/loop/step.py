@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from nearer.data.batch import Batch, Column
 from nearer.encoder.embedding import TOKEN_BUDGET, autocast, to_device
-from nearer.encoder.grouping import like_lengths, padded
-from nearer.encoder.protocol import Encoder, Prepared, Side, device_of
+from nearer.encoder.grouping import filled_up, like_lengths, padded
+from nearer.encoder.packing import packed
+from nearer.encoder.protocol import Encoder, Packs, Prepared, Side, device_of
 from nearer.loop.ahead import prepared
 from nearer.loop.shares import batch_shares, gather_columns, part_of
 from nearer.loop.world import ALONE, World
@@ -27,12 +28,19 @@ class Part:
         columns: Positions of its columns in the batch.
         prepared: Their items, column after column.
         groups: The micro-batches: rows of `prepared` that are embedded together.
+        packed: Whether the texts of a micro-batch stand in one row, without padding.
     """
 
     side: Side
     columns: list[int]
     prepared: Prepared
     groups: list[np.ndarray]
+    packed: bool = False
+
+    def tokens(self, group: np.ndarray) -> int:
+        """Tokens of a micro-batch, padding included; of pictures their number."""
+        lengths = self.prepared.lengths
+        return int(lengths[group].sum()) if self.packed else padded(lengths, [group])[0]
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ class Work:
     @property
     def tokens(self) -> int:
         """Tokens of all micro-batches, padding included; of pictures their number."""
-        return sum(sum(padded(part.prepared.lengths, part.groups)) for part in self.parts)
+        return sum(part.tokens(group) for part, group in self.micro_batches)
 
     @property
     def micro_batches(self) -> list[tuple[Part, np.ndarray]]:
@@ -90,14 +98,18 @@ def lay_out(
         columns = [i for i, column in enumerate(own.columns) if column.side == side]
         if columns:
             ready = prepared(encoder, own, side)
-            groups = like_lengths(ready.lengths, micro_batch, budget)
-            parts.append(Part(side, columns, ready, groups))
+            packs = ready.padded and bool(ready.lengths.all())  # a text without tokens has no place
+            packs = packs and isinstance(encoder, Packs) and encoder.packs(side)
+            split = filled_up if packs else like_lengths
+            groups = split(ready.lengths, micro_batch, budget)
+            parts.append(Part(side, columns, ready, groups, packs))
     return Work(batch, parts, world, rows)
 
 
 def embed_group(encoder: Encoder, part: Part, group: np.ndarray) -> Tensor:
     """Embed one micro-batch: shape (rows, dimension), float32 whatever the precision."""
-    features = to_device(part.prepared.take(group), device_of(encoder.module))
+    taken = part.prepared.take(group)
+    features = to_device(packed(taken) if part.packed else taken, device_of(encoder.module))
     return encoder.embed(features, part.side).float()
 
 

@@ -7,14 +7,13 @@ from accelerate.utils import set_seed
 
 from nearer.data.batch import Batch, BatchSource
 from nearer.encoder.embedding import TRAIN_BUDGET
-from nearer.encoder.protocol import Encoder
+from nearer.encoder.protocol import Encoder, is_split
 from nearer.encoder.quick import QuickParts
 from nearer.loop.gradients import clip_gradients, gradient_norm
 from nearer.loop.nonfinite import NonFinite, copied_buffers, put_back
 from nearer.loop.optim import build_optimizer, build_scheduler
 from nearer.loop.passes import one_at_a_time, one_pass, passes_needed, two_passes
 from nearer.loop.room import graph_room
-from nearer.loop.split import is_split
 from nearer.loop.state import FitConfig
 from nearer.loop.step import Work, lay_out, train_mode
 from nearer.loop.world import ALONE, World

@@ -1,0 +1,157 @@
+"""Attention within texts that stand one after the other in one row. Knows no model, packs nothing.
+
+The texts come longest first. Those of like length are put side by side, padded for the attention
+alone, and taken apart again after it; everything else a model does never sees padding.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from nearer.encoder.grouping import like_lengths
+
+UNBOUNDED = 1 << 62
+"""Tokens of a group: what is packed together is small enough already."""
+
+
+class Segments:
+    """Where texts begin and end in a row, and how they are put side by side.
+
+    Args:
+        lengths: Shape (n,), tokens of each text, at least 1, longest first.
+    """
+
+    def __init__(self, lengths: np.ndarray) -> None:
+        groups = like_lengths(lengths, budget=UNBOUNDED)
+        starts = np.cumsum(lengths) - lengths
+        self.shapes: list[tuple[int, int]] = []
+        self.masks: list[Tensor | None] = []
+        sources, places, before = [], [], 0
+        for group in groups:
+            own = lengths[group][:, None]
+            inside = np.arange(int(own.max()))[None, :]
+            real = inside < own
+            # Padding repeats a text's last token: its values do not matter, as long as they are
+            # numbers.
+            sources.append((starts[group][:, None] + np.minimum(inside, own - 1)).ravel())
+            places.append(before + np.flatnonzero(real))
+            before += real.size
+            self.shapes.append((real.shape[0], real.shape[1]))
+            self.masks.append(None if real.all() else torch.from_numpy(real)[:, None, None, :])
+        self.tokens = int(lengths.sum())
+        self.padded = before != self.tokens
+        self.sources = torch.from_numpy(np.concatenate(sources))
+        self.places = torch.from_numpy(np.concatenate(places))
+
+    def side_by_side(self, values: Tensor) -> list[Tensor]:
+        """Split what is of shape (tokens, width) into groups of shape (texts, longest, width)."""
+        if self.padded:
+            values = _Spread.apply(values, self.sources, self.places)  # type: ignore[no-untyped-call]
+        parts = torch.split(values, [texts * longest for texts, longest in self.shapes])
+        return [part.view(*shape, -1) for part, shape in zip(parts, self.shapes, strict=True)]
+
+    def in_a_row(self, groups: list[Tensor]) -> Tensor:
+        """Undo `side_by_side`."""
+        together = torch.cat([group.flatten(0, 1) for group in groups])
+        if not self.padded:
+            return together
+        collected: Tensor = _Collect.apply(together, self.places)  # type: ignore[no-untyped-call]
+        return collected
+
+
+class PackedAttention(TorchFunctionMode):
+    """Within this context, scaled dot-product attention stays within each text of a row.
+
+    Raises:
+        NotImplementedError: From within the model, where it asks for attention that is more than
+            that: masks, other lengths, several rows.
+    """
+
+    def __init__(self, segments: Segments) -> None:
+        super().__init__()
+        self.segments = segments
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Called by torch in place of each of its functions."""
+        if func is functional.scaled_dot_product_attention:
+            return self._attend(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+    def _attend(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        scale: float | None = None,
+        enable_gqa: bool = False,
+    ) -> Tensor:
+        segments, given = self.segments, (query, key, value)
+        if attn_mask is not None or is_causal:
+            raise NotImplementedError("attention with a mask of its own")
+        if any(part.shape[:1] + part.shape[2:3] != (1, segments.tokens) for part in given):
+            raise NotImplementedError("attention to anything but the row itself")
+        # Shape (1, heads, tokens, d) to (tokens, heads · d): as the projections made it, no copy.
+        flat = [part[0].transpose(0, 1).flatten(1) for part in given]
+        heads = [part.shape[1] for part in given]
+        seen = []
+        for parts, mask in zip(
+            zip(*map(segments.side_by_side, flat), strict=True), segments.masks, strict=True
+        ):
+            q, k, v = (
+                part.view(*part.shape[:2], count, -1).transpose(1, 2)
+                for part, count in zip(parts, heads, strict=True)
+            )
+            found = functional.scaled_dot_product_attention(
+                q, k, v, mask, dropout_p, scale=scale, enable_gqa=enable_gqa
+            )
+            seen.append(found.transpose(1, 2).flatten(2))
+        row = segments.in_a_row(seen).view(segments.tokens, heads[0], -1)
+        return row.transpose(0, 1)[None]
+
+
+class _Spread(torch.autograd.Function):
+    """Rows to where they are wanted, some of them twice; what is padding passes no gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, sources: Tensor, places: Tensor) -> Tensor:
+        ctx.save_for_backward(places)
+        return values.index_select(0, sources)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        # Nobody attends to padding, and what it attends to is not looked at: its gradient is 0.
+        (places,) = ctx.saved_tensors
+        return gradient.index_select(0, places), None, None
+
+
+class _Collect(torch.autograd.Function):
+    """The rows at some places; the gradient of the others is 0."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, places: Tensor) -> Tensor:
+        ctx.save_for_backward(places)
+        ctx.count = len(values)
+        return values.index_select(0, places)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (places,) = ctx.saved_tensors
+        spread = gradient.new_zeros(ctx.count, gradient.shape[1])
+        return spread.index_copy_(0, places, gradient), None
