@@ -51,6 +51,9 @@ def steps(task: str, quick: bool, count: int) -> Iterator[Row]:
         goal = 0.7 if (task, precision) == ("medquad", "fp32") and not quick else None
         label = f"{name}: GFLOP/s of the real tokens"
         yield Row(label, "gemm alone", work / one / 1e9, rate / 1e9, share, goal, None)
+        alone = products(batches[WARM:], precision) / count
+        label = f"{name}: seconds that its products with weights take by themselves"
+        yield Row(label, PEER, alone, other, other / alone, None, None)
 
 
 def precisions() -> list[str]:
@@ -84,6 +87,42 @@ def arithmetic(batches: list[list[Pair]]) -> float:
             lengths = encoder.prepare(list(texts), side).lengths.astype(float)
             total += 2 * matrices * lengths.sum() + 4 * layers * width * (lengths**2).sum()
     return 3 * total
+
+
+def products(batches: list[list[Pair]], precision: str) -> float:
+    """Seconds of the products of tokens with weights, there and back, and of nothing else.
+
+    Of the real tokens, at the sizes that a step has; the best of a few turns. No step that makes
+    all of these products takes less.
+    """
+    import torch
+
+    from nearer.encoder.embedding import TRAIN_BUDGET
+    from nearer.encoder.loading import load_encoder
+
+    encoder = load_encoder("minilm")
+    inner = encoder.module[0].auto_model
+    named = inner.named_parameters()
+    shapes = [tuple(p.shape) for n, p in named if ".layer." in n and p.ndim == 2]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    total = 0.0
+    for batch in batches:
+        for side, texts in zip(("query", "document"), zip(*batch, strict=True), strict=True):
+            tokens = int(encoder.prepare(list(texts), side).lengths.sum())
+            packs = -(-tokens // TRAIN_BUDGET)
+            for out, into in set(shapes):
+                given = torch.randn(tokens // packs, into, dtype=dtype, device=device)
+                weight = torch.randn(out, into, dtype=dtype, device=device)
+                gradient = torch.randn(tokens // packs, out, dtype=dtype, device=device)
+                times = []
+                for _ in range(4):
+                    began = time.perf_counter()
+                    made = given @ weight.T, gradient @ weight, gradient.T @ given
+                    float(made[-1][0, 0])
+                    times.append(time.perf_counter() - began)
+                total += min(times) * packs * shapes.count((out, into))
+    return total
 
 
 def gemm(precision: str) -> float:

@@ -148,7 +148,8 @@ def forecast(
     largest = max(works, key=lambda work: work.tokens)
     count = len(largest.micro_batches)
     passes = passes_needed(largest.tokens, room, count, flat=one_at_a_time(config, encoder.module))
-    held = largest.tokens if passes == 1 else min(room, TRAIN_BUDGET)
+    at_a_time = max(part.tokens(group) for part, group in largest.micro_batches)
+    held = largest.tokens if passes == 1 else min(room, at_a_time)
     weights = [(own_part(p).nbytes, p.requires_grad) for p in encoder.module.parameters()]
     of_weights = sum(STATE * size if learns else size for size, learns in weights)
     seconds = embedded / rate * (1 if passes == 1 else AGAIN)

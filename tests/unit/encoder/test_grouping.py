@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nearer.encoder.embedding import micro_batches
-from nearer.encoder.grouping import like_lengths, padded
+from nearer.encoder.grouping import filled_up, like_lengths, padded
 
 LENGTHS = st.lists(st.integers(0, 600), max_size=60).map(lambda n: np.array(n, dtype=np.int64))
 
@@ -25,6 +25,24 @@ def test_each_item_once_within_the_budget(lengths, most, budget, overhead):
         assert most is None or len(group) <= most
     again = like_lengths(lengths, most, budget, overhead)
     assert [g.tolist() for g in groups] == [g.tolist() for g in again]
+
+
+@given(LENGTHS, st.none() | st.integers(1, 9), st.integers(1, 2000))
+def test_without_padding_groups_are_few_and_of_a_size(lengths, most, budget):
+    groups = filled_up(lengths, most, budget)
+    together = np.concatenate([*groups, np.array([], dtype=np.int64)])
+    assert sorted(together.tolist()) == list(range(len(lengths)))
+    assert (np.diff(lengths[together]) <= 0).all()
+    sizes = [int(lengths[group].sum()) for group in groups]
+    for group, tokens in zip(groups, sizes, strict=True):
+        assert len(group)
+        assert tokens <= budget or len(group) == 1
+        assert most is None or len(group) <= most
+    if most is None and len(lengths):
+        # None but the last ends before its share, unless the next text would have been too much.
+        share = min(budget, sum(sizes) / -(-sum(sizes) // budget)) if sum(sizes) else 0
+        longest = int(lengths.max())
+        assert all(tokens >= share - longest for tokens in sizes[:-1])
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=7), st.integers(0, 40))

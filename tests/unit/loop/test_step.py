@@ -11,8 +11,17 @@ from support.toy import PAIRS, batch_of, toy_encoder
 from torch import nn
 
 from nearer.data.batch import Column
+from nearer.encoder.loading import load_encoder
 from nearer.encoder.protocol import Prepared
-from nearer.loop.step import batch_loss, embed_batch, known_relevant, train_mode
+from nearer.loop.step import (
+    batch_loss,
+    embed_batch,
+    embed_work,
+    known_relevant,
+    lay_out,
+    loss_of,
+    train_mode,
+)
 from nearer.losses.contrastive import InfoNCE
 
 ROWS = [
@@ -103,6 +112,64 @@ def test_micro_batches_give_the_plain_gradient_in_float64(micro_batch, monkeypat
     ):
         assert plain.norm() > 0
         assert (plain - ours).norm() <= 1e-10 * plain.norm()
+
+
+WORDS = "red green blue shoes boots hat coat shirt leather cotton wool warm".split()
+TEXTS = [
+    (word, " ".join(WORDS[: 1 + i % 7]), other)
+    for i, (word, other) in enumerate(zip(WORDS, WORDS[::-1], strict=True))
+]
+
+
+class Padding:
+    """An encoder that packs, with that taken away."""
+
+    def __init__(self, encoder):
+        self.module, self.precision, self.dimension = encoder.module, "fp32", encoder.dimension
+        self.prepare, self.embed = encoder.prepare, encoder.embed
+
+
+@pytest.mark.parametrize("micro_batch", [None, 5])
+def test_packed_texts_give_the_gradient_of_padded_ones(tiny_bert, micro_batch, monkeypatch):
+    for dtype, most in ((torch.float32, 1e-5), (torch.float64, 1e-10)):
+        encoder = load_encoder(tiny_bert)
+        encoder.module.to(dtype).eval()
+        made = []
+        with monkeypatch.context() as patch:
+            if dtype is torch.float64:
+                patch.setattr(torch.Tensor, "float", lambda self: self)
+            for each in (Padding(encoder), encoder):
+                work = lay_out(each, batch_of(TEXTS), micro_batch)
+                assert all(part.packed == (each is encoder) for part in work.parts)
+                encoder.module.zero_grad()
+                loss_of(each, InfoNCE(), work, embed_work(each, work)).backward()
+                grads = [p.grad for p in encoder.module.parameters() if p.grad is not None]
+                made.append(torch.cat([grad.flatten() for grad in grads]))
+        assert (made[0] - made[1]).norm() <= most * made[0].norm()
+
+
+def test_packed_micro_batches_are_fewer_and_hold_no_padding(tiny_bert):
+    encoder = load_encoder(tiny_bert)
+    plain, ours = (
+        lay_out(each, batch_of(TEXTS), budget=64) for each in (Padding(encoder), encoder)
+    )
+    assert ours.tokens == sum(int(part.prepared.lengths.sum()) for part in ours.parts)
+    assert ours.tokens < plain.tokens
+    assert len(ours.micro_batches) <= len(plain.micro_batches)
+    for part, group in ours.micro_batches:
+        assert part.tokens(group) <= 64
+
+
+def test_a_text_without_tokens_is_padded(tiny_bert, monkeypatch):
+    encoder = load_encoder(tiny_bert)
+    prepare = encoder.prepare
+
+    def some_are_empty(items, side):
+        made = prepare(items, side)
+        return Prepared(made.lengths * (np.arange(len(items)) > 0), made.take, padded=True)
+
+    monkeypatch.setattr(encoder, "prepare", some_are_empty)
+    assert not any(part.packed for part in lay_out(encoder, batch_of(TEXTS)).parts)
 
 
 def columns(query, *candidates):

@@ -51,6 +51,17 @@ def test_a_batch_that_does_not_fit_is_said_to_take_two_passes(tiny_bert):
     assert (again.passes, again.graph_tokens) == (2, tight.graph_tokens)  # as a resume takes it
 
 
+def test_in_two_passes_the_memory_is_that_of_the_largest_micro_batch(tiny_bert):
+    encoder = load_encoder(tiny_bert)
+    whole = forecast(encoder, Source(), FitConfig())
+    one_row = forecast(encoder, Source(), FitConfig(micro_batch=1))
+    assert (whole.passes, one_row.passes) == (1, 2)
+    weights = 4 * sum(p.nbytes for p in encoder.module.parameters())
+    lengths = [encoder.prepare([text], "query").lengths[0] for row in ROWS for text in row]
+    share = (one_row.memory - weights) / (whole.memory - weights)
+    assert share == pytest.approx(max(lengths) / sum(lengths), rel=0.05)
+
+
 def test_a_run_says_and_records_it(tiny_bert: Path, toy_files, tmp_path: Path, capsys):
     run = nearer.fit(model=tiny_bert, **toy_files, runs_dir=tmp_path, epochs=1, batch_size=8)
     recorded = json.loads((run.folder / "run.json").read_text())["forecast"]
