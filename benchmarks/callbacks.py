@@ -54,6 +54,7 @@ def step_of_minilm(steps: int) -> float:
     from nearer.data.batches import RandomBatches
     from nearer.data.columns import read_examples
     from nearer.encoder.loading import load_encoder
+    from nearer.loop.state import FitConfig
     from nearer.loop.step import batch_loss, train_mode
     from nearer.losses.choose import build_loss
 
@@ -67,7 +68,7 @@ def step_of_minilm(steps: int) -> float:
     for batch in RandomBatches(read_examples(rows), 64, seed=0).epoch(1):
         began = time.perf_counter()
         train_mode(encoder.module)
-        batch_loss(encoder, loss, batch, None).backward()
+        batch_loss(encoder, loss, batch, FitConfig()).backward()
         optimizer.step()
         optimizer.zero_grad()
         times.append(time.perf_counter() - began)

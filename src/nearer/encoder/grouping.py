@@ -53,7 +53,7 @@ def like_lengths(
 
 
 def filled_up(lengths: np.ndarray, most: int | None = None, budget: int = 4096) -> list[np.ndarray]:
-    """Split items that need no padding into as few groups as there can be, of about the same size.
+    """Split items that need no padding into few groups of about the same size.
 
     Args:
         lengths: Shape (n,), tokens of each item.

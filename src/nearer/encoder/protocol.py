@@ -96,12 +96,17 @@ class PreparesNumbers(Protocol):
 
 @runtime_checkable
 class Packs(Protocol):
-    """What an encoder may have beside: training on texts that stand in one row, without padding."""
+    """What an encoder may have beside: training on texts that stand in one row, without padding.
+
+    Asked for what `prepare` gives with `padded=True`. `embed` is then given `input_ids`,
+    `position_ids` and the like in shape (1, tokens), `cu_seq_lens_q` (where texts begin) and
+    `nearer_lengths` (their tokens, an array), and no mask: see `nearer.encoder.packing.packed`.
+    """
 
     def packs(self, side: Side) -> bool:
-        """Whether `embed` takes what `nearer.encoder.packing.packed` makes of a side's features.
+        """Whether `embed` takes that for a side.
 
-        Always the same answer for the same model, so that a run that is resumed goes on alike.
+        Has to be the same answer for the same model, so that a run that is resumed goes on alike.
         """
 
 

@@ -1,7 +1,7 @@
 """Attention within texts that stand one after the other in one row. Knows no model, packs nothing.
 
-The texts come longest first. Those of like length are put side by side, padded for the attention
-alone, and taken apart again after it; everything else a model does never sees padding.
+Texts of like length are put side by side, padded for the attention alone, and taken apart again
+after it; everything else a model does never sees padding.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,9 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from nearer.encoder.grouping import like_lengths
+from nearer.errors import ModelError
+
+WAY_OUT = "its texts can't be packed, set packing to false"
 
 UNBOUNDED = 1 << 62
 """Tokens of a group: what is packed together is small enough already."""
@@ -24,7 +27,7 @@ class Segments:
     """Where texts begin and end in a row, and how they are put side by side.
 
     Args:
-        lengths: Shape (n,), tokens of each text, at least 1, longest first.
+        lengths: Shape (n,), tokens of each text, at least 1.
     """
 
     def __init__(self, lengths: np.ndarray) -> None:
@@ -32,7 +35,7 @@ class Segments:
         starts = np.cumsum(lengths) - lengths
         self.shapes: list[tuple[int, int]] = []
         self.masks: list[Tensor | None] = []
-        sources, places, before = [], [], 0
+        sources, slots, before = [], [], 0
         for group in groups:
             own = lengths[group][:, None]
             inside = np.arange(int(own.max()))[None, :]
@@ -40,18 +43,20 @@ class Segments:
             # Padding repeats a text's last token: its values do not matter, as long as they are
             # numbers.
             sources.append((starts[group][:, None] + np.minimum(inside, own - 1)).ravel())
-            places.append(before + np.flatnonzero(real))
+            slots.append(before + np.flatnonzero(real))
             before += real.size
             self.shapes.append((real.shape[0], real.shape[1]))
             self.masks.append(None if real.all() else torch.from_numpy(real)[:, None, None, :])
         self.tokens = int(lengths.sum())
-        self.padded = before != self.tokens
-        self.sources = torch.from_numpy(np.concatenate(sources))
-        self.places = torch.from_numpy(np.concatenate(places))
+        source, slot = np.concatenate(sources), np.concatenate(slots)
+        place = np.empty(self.tokens, dtype=np.int64)
+        place[source[slot]] = slot
+        self.moved = not np.array_equal(source, np.arange(self.tokens))
+        self.sources, self.places = torch.from_numpy(source), torch.from_numpy(place)
 
     def side_by_side(self, values: Tensor) -> list[Tensor]:
         """Split what is of shape (tokens, width) into groups of shape (texts, longest, width)."""
-        if self.padded:
+        if self.moved:
             values = _Spread.apply(values, self.sources, self.places)  # type: ignore[no-untyped-call]
         parts = torch.split(values, [texts * longest for texts, longest in self.shapes])
         return [part.view(*shape, -1) for part, shape in zip(parts, self.shapes, strict=True)]
@@ -59,7 +64,7 @@ class Segments:
     def in_a_row(self, groups: list[Tensor]) -> Tensor:
         """Undo `side_by_side`."""
         together = torch.cat([group.flatten(0, 1) for group in groups])
-        if not self.padded:
+        if not self.moved:
             return together
         collected: Tensor = _Collect.apply(together, self.places)  # type: ignore[no-untyped-call]
         return collected
@@ -69,8 +74,8 @@ class PackedAttention(TorchFunctionMode):
     """Within this context, scaled dot-product attention stays within each text of a row.
 
     Raises:
-        NotImplementedError: From within the model, where it asks for attention that is more than
-            that: masks, other lengths, several rows.
+        ModelError: From within the model, where it asks for attention that is more than that:
+            masks, other lengths, several rows.
     """
 
     def __init__(self, segments: Segments) -> None:
@@ -102,9 +107,9 @@ class PackedAttention(TorchFunctionMode):
     ) -> Tensor:
         segments, given = self.segments, (query, key, value)
         if attn_mask is not None or is_causal:
-            raise NotImplementedError("attention with a mask of its own")
+            raise ModelError(f"the model asks for attention with a mask of its own: {WAY_OUT}")
         if any(part.shape[:1] + part.shape[2:3] != (1, segments.tokens) for part in given):
-            raise NotImplementedError("attention to anything but the row itself")
+            raise ModelError(f"the model asks for attention beyond its own row: {WAY_OUT}")
         # Shape (1, heads, tokens, d) to (tokens, heads · d): as the projections made it, no copy.
         flat = [part[0].transpose(0, 1).flatten(1) for part in given]
         heads = [part.shape[1] for part in given]

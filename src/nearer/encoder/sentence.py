@@ -13,11 +13,13 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from nearer.encoder.lora import ADAPTER, has_adapters, merged, save_adapter
-from nearer.encoder.packing import ENDS, attending, first_position
+from nearer.encoder.packable import first_position
+from nearer.encoder.packing import KNOWN, LENGTHS
 from nearer.encoder.padding import padded_fully
 from nearer.encoder.pictures import rgb_of
 from nearer.encoder.protocol import WAY_OUT, Features, Precision, Prepared, Side
 from nearer.encoder.quiet import quiet
+from nearer.encoder.segments import PackedAttention, Segments
 from nearer.encoder.tokens import Tokens
 from nearer.encoder.views import View
 from nearer.errors import ModelError
@@ -116,7 +118,7 @@ class SentenceTransformerEncoder:
             cut = slice(width - longest, width) if left else slice(0, longest)
             return {**features} | _rows(per_row, rows, cut, width)
 
-        return Prepared(lengths, take, padded=True)
+        return Prepared(lengths, take, padded=set(per_row) <= KNOWN)
 
     def prepare_numbers(self, texts: object, numbers: np.ndarray, side: Side) -> Prepared | None:
         """What `prepare` makes of texts that were tokenised before; None where they were not."""
@@ -126,9 +128,10 @@ class SentenceTransformerEncoder:
     def embed(self, features: Features, side: Side) -> Tensor:
         """Run the model, on texts that are padded or packed: shape (n, dimension)."""
         given = dict(features)
-        with attending(features) if ENDS in features else nullcontext():
-            if ENDS in features:
-                given["position_ids"] = given["position_ids"] + (self._first.get(side) or 0)
+        lengths = given.pop(LENGTHS, None)
+        if lengths is not None:
+            given["position_ids"] = given["position_ids"] + (self._first.get(side) or 0)
+        with nullcontext() if lengths is None else PackedAttention(Segments(lengths)):
             embedding: Tensor = self.module(given, task=side)["sentence_embedding"]
         return embedding[:, : self.model.truncate_dim] if self.model.truncate_dim else embedding
 

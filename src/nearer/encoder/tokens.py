@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nearer.encoder.packing import KNOWN
 from nearer.encoder.protocol import Features, Prepared
 
 IDS, ENDS, FACTS = "ids", "ends", "facts.json"
@@ -76,7 +77,7 @@ class Tokens:
         def take(rows: np.ndarray) -> Features:
             return self._features(ids, inside[rows], lengths[rows])
 
-        return Prepared(lengths, take, padded=True)
+        return Prepared(lengths, take, padded=set(self.form.tensors) <= KNOWN)
 
     def _features(self, ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> Features:
         width = int(lengths.max())

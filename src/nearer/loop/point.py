@@ -87,9 +87,7 @@ def _validate(state: LoopState, events: Dispatcher, trainer: Trainer, val: Batch
     with torch.inference_mode():
         for batch in ahead(val.epoch(1), state.encoder, state.world):
             # Left early, it is closed at once, as nothing else holds it.
-            value = batch_loss(
-                state.encoder, trainer.loss, batch, state.config.micro_batch, state.world
-            )
+            value = batch_loss(state.encoder, trainer.loss, batch, state.config, state.world)
             state.batch_loss, state.batch_rows = value.item(), len(batch)
             state.batch += 1
             total += state.batch_loss * len(batch)

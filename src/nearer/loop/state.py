@@ -106,6 +106,7 @@ class FitConfig:
         training_memory: Bytes for activations, or "4GiB"; a batch that takes more is trained on in
             two passes. "auto": half of what is free.
         graph_tokens: Most tokens whose activations are held at a time; None: by `training_memory`.
+        packing: Whether texts are trained on without padding where the encoder can embed them so.
         model_name: Short name of the model; the prefix of its metrics.
         keep: Whose weights are handed back: "best" or "last".
         fresh_head: Whether the encoder has a newly added head (see `EvaluationPoint.candidate`).
@@ -128,6 +129,7 @@ class FitConfig:
     micro_batch: int | None = None
     training_memory: int | str = "auto"
     graph_tokens: int | None = None
+    packing: bool = True
     model_name: str = "model"
     keep: Literal["best", "last"] = "best"
     fresh_head: bool = False

@@ -14,6 +14,7 @@ from nearer.encoder.packing import packed
 from nearer.encoder.protocol import Encoder, Packs, Prepared, Side, device_of
 from nearer.loop.ahead import prepared
 from nearer.loop.shares import batch_shares, gather_columns, part_of
+from nearer.loop.state import FitConfig
 from nearer.loop.world import ALONE, World
 from nearer.losses.known import KnownPairs
 from nearer.losses.protocol import EmbeddedBatch, Loss
@@ -76,6 +77,7 @@ def lay_out(
     micro_batch: int | None = None,
     budget: int = TOKEN_BUDGET,
     world: World = ALONE,
+    packing: bool = True,
 ) -> Work:
     """Prepare a batch and choose its micro-batches; columns of one side go together.
 
@@ -87,6 +89,7 @@ def lay_out(
         micro_batch: Most rows of a micro-batch; None: by the budget alone.
         budget: Most tokens of a micro-batch, padding included.
         world: The processes that share the batch.
+        packing: Whether texts are packed where the encoder can embed them so.
     """
     rows = batch_shares(batch, world.size) if world.size > 1 else []
     own = part_of(batch, rows[world.rank]) if rows else batch
@@ -98,12 +101,16 @@ def lay_out(
         columns = [i for i, column in enumerate(own.columns) if column.side == side]
         if columns:
             ready = prepared(encoder, own, side)
-            packs = ready.padded and bool(ready.lengths.all())  # a text without tokens has no place
-            packs = packs and isinstance(encoder, Packs) and encoder.packs(side)
+            packs = packing and ready.padded and _packs(encoder, side, ready)
             split = filled_up if packs else like_lengths
             groups = split(ready.lengths, micro_batch, budget)
             parts.append(Part(side, columns, ready, groups, packs))
     return Work(batch, parts, world, rows)
+
+
+def _packs(encoder: Encoder, side: Side, ready: Prepared) -> bool:
+    tokens = bool(ready.lengths.all())  # a text without any has no place in a row
+    return tokens and isinstance(encoder, Packs) and encoder.packs(side)
 
 
 def embed_group(encoder: Encoder, part: Part, group: np.ndarray) -> Tensor:
@@ -176,23 +183,11 @@ def _no_rows(encoder: Encoder, columns: int) -> list[Tensor]:
     return [empty.requires_grad_(torch.is_grad_enabled()) for _ in range(columns)]
 
 
-def embed_batch(
-    encoder: Encoder, batch: Batch, micro_batch: int | None = None, world: World = ALONE
-) -> EmbeddedBatch:
-    """Embed every column of a batch."""
-    work = lay_out(encoder, batch, micro_batch, world=world)
-    return assemble(encoder, work, embed_work(encoder, work))
-
-
 def batch_loss(
-    encoder: Encoder,
-    loss: Loss,
-    batch: Batch,
-    micro_batch: int | None,
-    world: World = ALONE,
+    encoder: Encoder, loss: Loss, batch: Batch, config: FitConfig, world: World = ALONE
 ) -> Tensor:
     """Mean loss over the rows of a batch, with a graph where gradients are on."""
-    work = lay_out(encoder, batch, micro_batch, world=world)
+    work = lay_out(encoder, batch, config.micro_batch, world=world, packing=config.packing)
     return loss_of(encoder, loss, work, embed_work(encoder, work))
 
 

@@ -122,14 +122,15 @@ class Trainer:
 
     def _laid_out(self, batch: Batch) -> Work:
         encoder, most, world = self.encoder, self.config.micro_batch, self.world
-        work = lay_out(encoder, batch, most, TRAIN_BUDGET, world)
+        packing = self.config.packing
+        work = lay_out(encoder, batch, most, TRAIN_BUDGET, world, packing)
         if self.graph_tokens is None and work.parts:
             memory = self.config.training_memory
             self.graph_tokens = graph_room(encoder, work, memory, world.size)
         if self._is_split:
             world.wait()  # until nobody tries passes any more
         if work.parts and self.graph_tokens and self.graph_tokens < TRAIN_BUDGET:
-            work = lay_out(encoder, batch, most, self.graph_tokens, world)
+            work = lay_out(encoder, batch, most, self.graph_tokens, world, packing)
         return work
 
     def rates(self) -> list[float]:

@@ -56,6 +56,7 @@ def fit(
     evaluate_every: Literal["epoch"] | int = "epoch",
     micro_batch: int | None = None,
     training_memory: int | str = "auto",
+    packing: bool = True,
     max_length: int | None = None,
     device: str = "auto",
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
@@ -132,6 +133,7 @@ def fit(
         evaluate_every: "epoch", or a number of steps.
         micro_batch: Most rows embedded, and held, at a time; default by lengths and memory.
         training_memory: Memory for activations: "4GiB", or bytes; default: half of what is free.
+        packing: Train on texts without padding where that gives the same embeddings.
         max_length: Most tokens of a text; default by model.
         device: "auto", "cpu", "cuda" or "mps".
         precision: "auto" is bf16 where the processor has it natively, else fp32.

@@ -46,6 +46,7 @@ class Forecast:
         padding_to_longest: What that share would be, were each column padded to its longest row.
         passes: How many the largest of these batches takes; two where its activations do not fit.
         graph_tokens: Tokens whose activations fit; reused by a resume, so that it takes as many.
+        packed: Whether texts are embedded without padding.
         memory: Bytes of activations, weights, gradients and averages.
         seconds_per_step: Loss and optimizer left out.
         seconds_per_epoch: Evaluations left out.
@@ -59,6 +60,7 @@ class Forecast:
     padding_to_longest: float
     passes: int
     graph_tokens: int
+    packed: bool
     memory: int
     seconds_per_step: float
     seconds_per_epoch: float
@@ -76,7 +78,7 @@ class Forecast:
                 computes it, and later ones take less.
 
         Example:
-            >>> Forecast(60, 9500, 12, 0.06, 0.52, 1, 10**6, 2**31, 3.4, 204, 2).line()
+            >>> Forecast(60, 9500, 12, 0.06, 0.52, 1, 10**6, False, 2**31, 3.4, 204, 2).line()
             'Expected: 3.4 s a step, 3 min 24 s an epoch of 60 batches; 9,500 tokens a batch and 6 % padding (52 % to the longest row); 2.0 GiB'
         """  # noqa: E501
         passes = "" if self.passes == 1 else f" in {self.passes} passes"
@@ -105,10 +107,13 @@ def with_forecast(
         config = replace(config, graph_tokens=recorded)
     # The whole encoder, not the one that keeps what is frozen: what that keeps should be asked for
     # by the training itself.
-    found = forecast(encoder, train, config, world)
+    is_cached = trained is not encoder
+    # What is frozen is kept, and padded, layer by layer; see `nearer.encoder.cuts`.
+    packing = config.packing and not is_cached
+    found = forecast(encoder, train, replace(config, packing=packing), world)
     if found is None:
         return config
-    LOGGER.info("%s", found.line(cached=trained is not encoder))
+    LOGGER.info("%s", found.line(cached=is_cached))
     folder.update(forecast=found.as_json())
     return replace(config, graph_tokens=found.graph_tokens)
 
@@ -129,7 +134,9 @@ def forecast(
     """
     most = config.micro_batch
     batches = itertools.islice(train.epoch(1), BATCHES)
-    works = [lay_out(encoder, batch, most, TRAIN_BUDGET, world) for batch in batches]
+    works = [
+        lay_out(encoder, batch, most, TRAIN_BUDGET, world, config.packing) for batch in batches
+    ]
     rows = bool(works and works[0].parts)
     room = config.graph_tokens or 0
     if rows and not room:
@@ -161,6 +168,7 @@ def forecast(
         padding_to_longest=round(1 - real / max(1.0, longest), 4),
         passes=passes,
         graph_tokens=room,
+        packed=any(part.packed for work in works for part in work.parts),
         memory=int(held * a_token) + of_weights,
         seconds_per_step=round(seconds, 4),
         seconds_per_epoch=round(seconds * len(train), 2),

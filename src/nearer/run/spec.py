@@ -121,6 +121,9 @@ class RunSpec(BaseModel):
     training_memory: int | str = Field(
         "auto", description="Memory for activations: 4GiB, or bytes; auto: half of what is free."
     )
+    packing: bool = Field(
+        True, description="Train on texts without padding where that gives the same embeddings."
+    )
     max_length: Count | None = Field(None, description="Most tokens of a text; default by model.")
     device: str = Field("auto", description="auto, cpu, cuda, mps.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(

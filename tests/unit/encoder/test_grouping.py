@@ -43,6 +43,7 @@ def test_without_padding_groups_are_few_and_of_a_size(lengths, most, budget):
         share = min(budget, sum(sizes) / -(-sum(sizes) // budget)) if sum(sizes) else 0
         longest = int(lengths.max())
         assert all(tokens >= share - longest for tokens in sizes[:-1])
+        assert len(groups) <= 2 * -(-sum(sizes) // budget) + 1
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=7), st.integers(0, 40))

@@ -18,10 +18,11 @@ from transformers import (
     RobertaConfig,
 )
 
-from nearer.encoder import packing, sentence
+from nearer.encoder import packable, sentence
 from nearer.encoder.compiling import compile_encoder
 from nearer.encoder.loading import load_encoder
-from nearer.encoder.packing import ENDS, first_position, packed
+from nearer.encoder.packable import first_position
+from nearer.encoder.packing import ENDS, packed
 from nearer.encoder.sentence import SentenceTransformerEncoder
 from nearer.encoder.towers import TwoTowers
 
@@ -42,7 +43,7 @@ ARCHITECTURES = {
         dim=32, n_layers=2, n_heads=2, hidden_dim=64, vocab_size=200, max_position_embeddings=40
     ),
     "mpnet": MPNetConfig(**SIZES),
-    "modernbert": ModernBertConfig(**SIZES, cls_token_id=2, sep_token_id=3, local_attention=8),
+    "modernbert": ModernBertConfig(**SIZES, cls_token_id=2, sep_token_id=3, local_attention=4096),
     "qwen3": Qwen3Config(**SIZES, num_key_value_heads=1, head_dim=16),
 }
 
@@ -179,8 +180,39 @@ def test_positions_count_from_where_the_model_counts_them(
         for name in ("roberta", "bert")
     ]
     assert [first_position(encoder, "query") for encoder in encoders] == [1, 0]
-    monkeypatch.setattr(packing, "_first_positions", lambda module: [0, 2])
+    monkeypatch.setattr(packable, "_first_positions", lambda module: [0, 2])
     assert first_position(encoders[0], "query") is None  # a wrong guess is found out
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_gradient_checkpointing_would_attend_beyond_a_text(
+    reentrant: bool, tiny_bert: Path
+) -> None:
+    encoder = load_encoder(tiny_bert)
+    encoder.model[0].auto_model.activation_checkpointing_enable({"use_reentrant": reentrant})
+    assert not encoder.packs("query")
+
+
+def test_rows_that_sentence_transformers_packed_are_left_to_it(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = load_encoder(tiny_bert)
+    assert encoder.packs("query")
+    features = dict(packed(encoder.prepare(TEXTS[:1], "query").take(np.array([0]))))
+    del features["nearer_lengths"]  # what says that it was us
+    monkeypatch.setattr(sentence, "PackedAttention", lambda *a: pytest.fail("taken for ours"))
+    assert encoder.embed(features, "query").shape == (1, 32)
+
+
+def test_a_tensor_that_is_not_of_tokens_is_not_packed(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = load_encoder(tiny_bert)
+    assert encoder.prepare(TEXTS, "query").padded
+    plain = encoder.preprocess
+    more = {"pixel_values": torch.zeros(len(TEXTS), 3, 4, 4)}
+    monkeypatch.setattr(encoder, "preprocess", lambda *a: {**plain(*a), **more})
+    assert not encoder.prepare(TEXTS, "query").padded
 
 
 def test_a_compiled_model_is_not_packed(tiny_bert: Path) -> None:

@@ -13,9 +13,10 @@ from torch import nn
 from nearer.data.batch import Column
 from nearer.encoder.loading import load_encoder
 from nearer.encoder.protocol import Prepared
+from nearer.loop.state import FitConfig
 from nearer.loop.step import (
+    assemble,
     batch_loss,
-    embed_batch,
     embed_work,
     known_relevant,
     lay_out,
@@ -29,6 +30,11 @@ ROWS = [
     ("wool", "wool and more wool", "cotton"),
     ("green boots", "boots", "a long text about red shoes"),
 ]
+
+
+def embed_batch(encoder, batch, micro_batch=None):
+    work = lay_out(encoder, batch, micro_batch)
+    return assemble(encoder, work, embed_work(encoder, work))
 
 
 class Spy:
@@ -91,7 +97,8 @@ def gradients(micro_batch, dtype):
     encoder.module.to(dtype)
     prepare = encoder.prepare_items
     encoder.prepare_items = lambda items: prepare(items).to(dtype)
-    batch_loss(encoder, InfoNCE(), batch_of(PAIRS[:12]), micro_batch).backward()
+    config = FitConfig(micro_batch=micro_batch)
+    batch_loss(encoder, InfoNCE(), batch_of(PAIRS[:12]), config).backward()
     return [p.grad.double() for p in encoder.module.parameters()]
 
 
@@ -121,14 +128,6 @@ TEXTS = [
 ]
 
 
-class Padding:
-    """An encoder that packs, with that taken away."""
-
-    def __init__(self, encoder):
-        self.module, self.precision, self.dimension = encoder.module, "fp32", encoder.dimension
-        self.prepare, self.embed = encoder.prepare, encoder.embed
-
-
 @pytest.mark.parametrize("micro_batch", [None, 5])
 def test_packed_texts_give_the_gradient_of_padded_ones(tiny_bert, micro_batch, monkeypatch):
     for dtype, most in ((torch.float32, 1e-5), (torch.float64, 1e-10)):
@@ -138,11 +137,11 @@ def test_packed_texts_give_the_gradient_of_padded_ones(tiny_bert, micro_batch, m
         with monkeypatch.context() as patch:
             if dtype is torch.float64:
                 patch.setattr(torch.Tensor, "float", lambda self: self)
-            for each in (Padding(encoder), encoder):
-                work = lay_out(each, batch_of(TEXTS), micro_batch)
-                assert all(part.packed == (each is encoder) for part in work.parts)
+            for packing in (False, True):
+                work = lay_out(encoder, batch_of(TEXTS), micro_batch, packing=packing)
+                assert all(part.packed == packing for part in work.parts)
                 encoder.module.zero_grad()
-                loss_of(each, InfoNCE(), work, embed_work(each, work)).backward()
+                loss_of(encoder, InfoNCE(), work, embed_work(encoder, work)).backward()
                 grads = [p.grad for p in encoder.module.parameters() if p.grad is not None]
                 made.append(torch.cat([grad.flatten() for grad in grads]))
         assert (made[0] - made[1]).norm() <= most * made[0].norm()
@@ -151,7 +150,7 @@ def test_packed_texts_give_the_gradient_of_padded_ones(tiny_bert, micro_batch, m
 def test_packed_micro_batches_are_fewer_and_hold_no_padding(tiny_bert):
     encoder = load_encoder(tiny_bert)
     plain, ours = (
-        lay_out(each, batch_of(TEXTS), budget=64) for each in (Padding(encoder), encoder)
+        lay_out(encoder, batch_of(TEXTS), budget=64, packing=packing) for packing in (False, True)
     )
     assert ours.tokens == sum(int(part.prepared.lengths.sum()) for part in ours.parts)
     assert ours.tokens < plain.tokens
@@ -160,8 +159,17 @@ def test_packed_micro_batches_are_fewer_and_hold_no_padding(tiny_bert):
         assert part.tokens(group) <= 64
 
 
+def test_packing_can_be_declined(tiny_bert):
+    encoder = load_encoder(tiny_bert)
+    assert all(part.packed for part in lay_out(encoder, batch_of(TEXTS)).parts)
+    padded_ones = lay_out(encoder, batch_of(TEXTS), packing=False).parts
+    assert not any(part.packed for part in padded_ones)
+
+
 def test_a_text_without_tokens_is_padded(tiny_bert, monkeypatch):
     encoder = load_encoder(tiny_bert)
+    assert encoder.packs("query")
+    assert encoder.packs("document")
     prepare = encoder.prepare
 
     def some_are_empty(items, side):

@@ -51,6 +51,18 @@ def test_a_batch_that_does_not_fit_is_said_to_take_two_passes(tiny_bert):
     assert (again.passes, again.graph_tokens) == (2, tight.graph_tokens)  # as a resume takes it
 
 
+def test_padding_is_said_where_texts_are_padded(tiny_bert: Path, tmp_path: Path):
+    rows = [{"query": "hat " * (1 + i % 6), "document": "coat " * (1 + i)} for i in range(16)]
+    options = {"model": tiny_bert, "train_data": rows, "runs_dir": tmp_path, "epochs": 1}
+
+    def of(**more):
+        return nearer.fit(**options, **more).record["forecast"]
+
+    packed, padded, frozen = of(), of(packing=False), of(freeze=1)
+    assert (packed["packed"], padded["packed"], frozen["packed"]) == (True, False, False)
+    assert packed["padding"] == 0 < padded["padding"] == frozen["padding"]
+
+
 def test_in_two_passes_the_memory_is_that_of_the_largest_micro_batch(tiny_bert):
     encoder = load_encoder(tiny_bert)
     whole = forecast(encoder, Source(), FitConfig())
@@ -81,5 +93,5 @@ def test_a_run_says_and_records_it(tiny_bert: Path, toy_files, tmp_path: Path, c
 
 
 def test_long_times_are_said_in_words():
-    line = Forecast(9, 90, 2.0, 0.1, 0.5, 1, 10, 10, 3700.0, 61.0, 1).line(cached=True)
+    line = Forecast(9, 90, 2.0, 0.1, 0.5, 1, 10, False, 10, 3700.0, 61.0, 1).line(cached=True)
     assert "about 1 h 1 min a step, about 1 min 1 s an epoch of 9 batches at first, then" in line
