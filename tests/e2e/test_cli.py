@@ -89,6 +89,17 @@ def test_fit_for_people(bench: Bench) -> None:
     assert "\x1b" not in ran.out + ran.err
 
 
+def test_what_is_on_by_default_is_switched_off_with_a_value(bench: Bench) -> None:
+    ran = bench.fit(epochs=1, packing="false", name="padded")
+    assert ran.code == 0
+    record = json.loads((bench.runs / "default" / "padded" / "run.json").read_text())
+    assert record["spec"]["packing"] is False
+    assert record["forecast"]["packed"] is False
+    wrong = bench.fit(epochs=1, packing="maybe")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "packing: 'maybe'; must be true or false" in wrong.err
+
+
 def test_one_run_from_flags_from_a_spec_and_from_python_gives_the_same_bits(bench: Bench) -> None:
     options = {**bench.options(runs_dir=None), "query_prompt": "find: "}
     lines = [f"{k} = {v if isinstance(v, int | float) else json.dumps(str(v))}\n"

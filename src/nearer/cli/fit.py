@@ -26,7 +26,8 @@ def _option(name: str) -> tuple[str, Any, Any]:
     info = RunSpec.model_fields[name]
     default = info.default
     shown = "" if info.is_required() or default in (None, (), {}, False) else f" [{default}]"
-    annotation: Any = bool if info.annotation is bool else str
+    is_flag = info.annotation is bool and not info.default  # what is on by default takes a value
+    annotation: Any = bool if is_flag else str
     help_text = f"{info.description}{shown}"
     return name, Annotated[annotation | None, Parameter(help=help_text)], field(default=None)
 
