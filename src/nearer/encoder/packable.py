@@ -21,8 +21,7 @@ LONG = 1024
 """Tokens of the row that is tried: what depends on neighbours may look further than a text."""
 
 ROUNDING = 1e-4
-"""Largest difference, as a share of the largest number, that is taken for float32's rounding. A
-text that sees another one differs by far more."""
+"""Largest difference, as a share of the largest number, that is taken for float32's rounding."""
 
 WINDOWS = ("sliding_window", "local_attention", "attention_chunk_size")
 """Names under which a configuration says that tokens see no further than so many others."""
