@@ -10,13 +10,12 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 
-class QuickAttention(TorchFunctionMode):
-    """Within this context, scaled dot-product attention in bf16 on a CPU is `quick_attention`.
+class AttentionTaken(TorchFunctionMode):
+    """Within this context, torch's scaled dot-product attention is `attend` instead."""
 
-    The backward pass of torch's fused kernel takes several times as long there, most of all for
-    short texts (docs/benchmarks.md). What `quick_attention` does not do (dropout, a causal mask,
-    shared heads, other precisions) is left to torch.
-    """
+    def attend(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Called with what torch's was called with."""
+        raise NotImplementedError
 
     def __torch_function__(
         self,
@@ -26,9 +25,24 @@ class QuickAttention(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """Called by torch in place of each of its functions."""
-        if func is functional.scaled_dot_product_attention and _fits(*args, **(kwargs or {})):
-            return quick_attention(*args, **(kwargs or {}))
+        if func is functional.scaled_dot_product_attention:
+            func = self.attend
         return func(*args, **(kwargs or {}))
+
+
+class QuickAttention(AttentionTaken):
+    """Within this context, scaled dot-product attention in bf16 on a CPU is `quick_attention`.
+
+    The backward pass of torch's fused kernel takes several times as long there, most of all for
+    short texts (docs/benchmarks.md). What `quick_attention` does not do (dropout, a causal mask,
+    shared heads, other precisions) is left to torch.
+    """
+
+    def attend(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Quick where that fits."""
+        if _fits(*args, **kwargs):
+            return quick_attention(*args, **kwargs)
+        return functional.scaled_dot_product_attention(*args, **kwargs)
 
 
 def quick_attention(

@@ -4,7 +4,6 @@ Texts of like length are put side by side, padded for the attention alone, and t
 after it; everything else a model does never sees padding.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
+from nearer.encoder.attention import AttentionTaken
 from nearer.encoder.grouping import like_lengths
 from nearer.errors import ModelError
 
@@ -70,7 +69,7 @@ class Segments:
         return collected
 
 
-class PackedAttention(TorchFunctionMode):
+class PackedAttention(AttentionTaken):
     """Within this context, scaled dot-product attention stays within each text of a row.
 
     Raises:
@@ -82,19 +81,7 @@ class PackedAttention(TorchFunctionMode):
         super().__init__()
         self.segments = segments
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        """Called by torch in place of each of its functions."""
-        if func is functional.scaled_dot_product_attention:
-            return self._attend(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
-
-    def _attend(
+    def attend(
         self,
         query: Tensor,
         key: Tensor,
@@ -105,6 +92,7 @@ class PackedAttention(TorchFunctionMode):
         scale: float | None = None,
         enable_gqa: bool = False,
     ) -> Tensor:
+        """Attend within each text; torch's own attention does it, group by group."""
         segments, given = self.segments, (query, key, value)
         if attn_mask is not None or is_causal:
             raise ModelError(f"the model asks for attention with a mask of its own: {WAY_OUT}")
